@@ -1,0 +1,89 @@
+"""Writing files so that nothing is lost: a temporary name first, renamed when complete."""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from taglens.errors import OutputError
+
+
+@contextmanager
+def atomic_path(path: Path, *, force: bool = True) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; rename it to ``path`` if the block succeeds, else delete it.
+
+    Raises:
+        OutputError: ``path`` exists and ``force`` is false, or the folder cannot be written (also a full disk).
+    """
+    path = Path(path)
+    if path.exists() and not force:
+        raise OutputError(f"{path} exists already; choose another name or pass --force to replace it")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=f".tmp{path.suffix}", dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            temporary.chmod(0o666 & ~_umask())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        if error.filename is None and error.errno is None:
+            raise
+        raise OutputError(f"cannot write {path}: {error.strerror}; free some space or choose another place") from error
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def write_text(path: Path, text: str, *, force: bool = True) -> None:
+    """Write ``text`` to ``path`` in one step."""
+    with atomic_path(path, force=force) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any, *, force: bool = True) -> None:
+    """Write ``value`` as indented JSON in one step; NaN is refused."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n", force=force)
+
+
+def new_folder(path: Path, *, force: bool = False, marker: str = "config.json") -> Path:
+    """Make an empty folder for a run.
+
+    ``force`` deletes an older run there, but only a folder that holds ``marker``: never somebody's pictures.
+
+    Raises:
+        OutputError: the folder exists and is not empty, or cannot be made.
+    """
+    path = Path(path)
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        if not force:
+            raise OutputError(f"output folder {path} exists already; choose another --out or pass --force to replace it")
+        if not (path / marker).is_file():
+            raise OutputError(f"{path} is not a TagLens folder (no {marker}); --force does not delete it, choose another --out")
+        shutil.rmtree(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot make the folder {path}: {error.strerror}; choose another --out") from error
+    return path
+
+
+def require_space(path: Path, needed: int, what: str) -> None:
+    """Raise OutputError if the disk that holds ``path`` has fewer than ``needed`` free bytes."""
+    place = next(parent for parent in [path.absolute(), *path.absolute().parents] if parent.exists())
+    free = shutil.disk_usage(place).free
+    if free < needed:
+        raise OutputError(
+            f"not enough disk for {what}: {needed / 1e9:.1f} GB needed, {free / 1e9:.1f} GB free at {place}; "
+            "free some space or choose another place"
+        )
