@@ -1,0 +1,154 @@
+"""CSV tables for people.
+
+Wide: ``image[,split],dog,cat,beach`` with 1 = present, 0 = absent, blank = not checked.
+Tags: ``image[,split],tags``, see :mod:`taglens.labels.tags_form`.
+Both may have the columns ``dog:probability`` and ``dog:source`` that say where a label came from.
+"""
+
+import csv
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+from numpy.typing import NDArray
+
+from taglens.errors import TableError
+from taglens.labels.columns import RawTable, find_layout, read_wide, require_owners
+from taglens.labels.origins import format_origin
+from taglens.labels.table import PROBABILITY, SOURCE, Form, LabelTable
+from taglens.labels.tags_form import TAGS, is_tags, read_tags, written_tags
+from taglens.outputs import atomic_path
+
+_BLOCK = 1 << 22  # a row must fit into a block: thousands of classes do
+_CELLS = np.array(["0", "1", ""])
+_ROWS_AT_ONCE = 4096
+
+
+def read_csv(path: Path) -> RawTable:
+    """Read a wide or a tags table.
+
+    Raises:
+        TableError: not UTF-8, empty, or a header that cannot be understood.
+    """
+    where = f"{path}, row 1"
+    try:
+        header = next((record for record in _records(path) if record), None)
+        if header is None:
+            raise TableError(f"{path}: the table is empty; expected a header such as image,dog,cat")
+        layout = find_layout(header, where)
+        columns, ragged = _columns(path, len(header))
+    except UnicodeDecodeError as error:
+        raise TableError(f"{path}: not UTF-8 text (byte {error.start}); save the table as 'CSV UTF-8'") from error
+    except csv.Error as error:
+        raise TableError(f"{path}: not a CSV table ({error}); save it again as 'CSV UTF-8'") from error
+
+    def column(place: int) -> pa.ChunkedArray:
+        return columns[place].slice(1)
+
+    def row_numbers() -> NDArray[np.int64]:
+        return np.array([row for row, record in _numbered(path) if len(record) == len(header)][1:], dtype=np.int64)
+
+    raw = read_tags(layout, column, row_numbers) if is_tags(layout) else read_wide(layout, column, row_numbers)
+    require_owners(layout, raw.classes, where)
+    raw.bad_rows += ragged
+    return raw
+
+
+def _columns(path: Path, width: int) -> tuple[list[pa.ChunkedArray], list[tuple[int, str]]]:
+    """Read all cells as text, the header included, and list the rows that are too short or too long."""
+    ragged: list[object] = []
+
+    def skip(row: object) -> str:
+        ragged.append(row)
+        return "skip"
+
+    try:
+        table = pyarrow.csv.read_csv(
+            path,
+            read_options=pyarrow.csv.ReadOptions(autogenerate_column_names=True, block_size=_BLOCK),
+            parse_options=pyarrow.csv.ParseOptions(invalid_row_handler=skip, newlines_in_values=True),
+            convert_options=pyarrow.csv.ConvertOptions(
+                column_types={f"f{place}": pa.string() for place in range(width)}, strings_can_be_null=False, null_values=[]
+            ),
+        )
+    except pa.ArrowInvalid as error:
+        list(_records(path))  # says where the text is not UTF-8
+        raise TableError(f"{path}: not a CSV table ({error}); save it again as 'CSV UTF-8'") from error
+    wrong = [(row, len(record)) for row, record in _numbered(path) if len(record) != width] if ragged else []
+    return table.columns, [(row, f"expected {width} cells as in the header, came {came}; add or remove commas") for row, came in wrong]
+
+
+def _records(path: Path) -> Iterator[list[str]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        yield from csv.reader(file)
+
+
+def _numbered(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yield every record that is not blank with the line it starts on, the first line being 1."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file)
+        line = 1
+        for record in reader:
+            if record:
+                yield line, record
+            line = reader.line_num + 1
+
+
+def write_csv(table: LabelTable, path: Path, *, force: bool, form: Form) -> None:
+    """Write ``table`` in the wide or the tags form.
+
+    Raises:
+        OutputError: ``path`` exists and ``force`` is false, or cannot be written.
+        TableError: the form cannot hold a class name.
+    """
+    if form == "wide" and table.classes == (TAGS,):
+        raise TableError("a wide CSV whose only class is 'tags' reads as the tags form; rename the class or write Parquet")
+    header = ["image", *([] if table.splits is None else ["split"]), *(table.classes if form == "wide" else [TAGS])]
+    extra = _provenance(table)
+    body = _wide_cells if form == "wide" else written_tags(table)
+    with atomic_path(path, force=force) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow([*header, *(name for name, _ in extra)])
+        for start in range(0, len(table), _ROWS_AT_ONCE):
+            part = slice(start, start + _ROWS_AT_ONCE)
+            writer.writerows(_rows(table, part, body, extra))
+
+
+def _rows(
+    table: LabelTable,
+    part: slice,
+    body: Callable[[LabelTable, slice], Iterable[list[str]]],
+    extra: list[tuple[str, Callable[[slice], list[str]]]],
+) -> Iterator[list[str]]:
+    more = list(zip(*(cells(part) for _, cells in extra), strict=True)) or [()] * len(table.images[part])
+    splits = [[]] * len(more) if table.splits is None else [[split] for split in table.splits[part]]
+    for image, split, cells, others in zip(table.images[part], splits, body(table, part), more, strict=True):
+        yield [image, *split, *cells, *others]
+
+
+def _wide_cells(table: LabelTable, part: slice) -> list[list[str]]:
+    cells: list[list[str]] = _CELLS[table.labels.values[part]].tolist()  # -1, unknown, takes the last one
+    return cells
+
+
+def _provenance(table: LabelTable) -> list[tuple[str, Callable[[slice], list[str]]]]:
+    """Return the provenance columns that are not blank, each with the function that gives the cells of some rows."""
+    columns: list[tuple[str, Callable[[slice], list[str]]]] = []
+    names = [format_origin(origin) for origin in table.origins]
+    for place, name in enumerate(table.classes):
+        if table.probabilities is not None and not np.isnan(table.probabilities[:, place]).all():
+            columns.append((name + PROBABILITY, partial(_probability_cells, table.probabilities[:, place])))
+        if table.origin_index is not None and table.origin_index[:, place].any():
+            columns.append((name + SOURCE, partial(_source_cells, table.origin_index[:, place], names)))
+    return columns
+
+
+def _probability_cells(values: NDArray[np.float32], part: slice) -> list[str]:
+    return ["" if np.isnan(value) else str(value) for value in values[part]]  # str: the shortest text that reads back the same
+
+
+def _source_cells(codes: NDArray[np.int16], names: list[str], part: slice) -> list[str]:
+    return [names[code] for code in codes[part]]

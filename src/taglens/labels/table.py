@@ -1,0 +1,200 @@
+"""The label table: pictures, classes, labels of which some are unknown, and where each label came from."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from taglens.errors import TableError, unknown_name
+from taglens.labels.origins import GIVEN, Origin, compact
+from taglens.labels.states import PartialLabels
+
+__all__ = ["GIVEN", "LabelTable", "Origin", "require_class_names"]
+
+RESERVED = ("image", "split")
+PROBABILITY, SOURCE = ":probability", ":source"
+_UNWRITABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+
+Form = Literal["wide", "tags"]
+
+
+@dataclass(frozen=True, eq=False)
+class LabelTable:
+    """Pictures by classes, validated and frozen; two tables are equal if their contents are, wherever they were read.
+
+    Raises:
+        TableError: lengths that do not fit, a class name twice, blank, reserved or not writable, a probability outside 0..1.
+    """
+
+    images: tuple[str, ...]
+    """Names of the pictures as written, relative to ``root``."""
+    classes: tuple[str, ...]
+    """Names of the classes, in the order of the label axis."""
+    labels: PartialLabels
+    """(image, label): 1 positive, 0 negative, -1 unknown."""
+    splits: tuple[str, ...] | None = None
+    """The part of the data each picture belongs to, such as train or test."""
+    root: Path | None = None
+    """Folder that the pictures' names are relative to."""
+    origins: tuple[Origin, ...] = (GIVEN,)
+    """The different sources of labels; the first is always the plain "given"."""
+    origin_index: NDArray[np.int16] | None = None
+    """(image, label) positions in ``origins``; None if every label was given."""
+    probabilities: NDArray[np.float32] | None = None
+    """(image, label) probabilities of predicted labels, NaN where there is none; None if there are none at all."""
+    warnings: tuple[str, ...] = ()
+    """What the reader noticed and went on with."""
+
+    def __post_init__(self) -> None:
+        _set(self, images=tuple(self.images), classes=tuple(self.classes), warnings=tuple(self.warnings))
+        _set(self, splits=None if self.splits is None else tuple(self.splits))
+        require_class_names(self.classes)
+        for what, names in (("image", self.images), ("split", self.splits or ())):
+            bad = next((name for name in names if _UNWRITABLE.search(name) or (what == "image" and not name) or _spaced(what, name)), None)
+            if bad is not None:
+                raise TableError(f"{what} name {bad!r} is blank or has a line break, control sign or outer space; rename it")
+        expected = (len(self.images), len(self.classes))
+        self._require_shapes(expected)
+        self._set_provenance()
+
+    def _require_shapes(self, expected: tuple[int, int]) -> None:
+        if self.splits is not None and len(self.splits) != expected[0]:
+            raise TableError(f"{expected[0]} images but {len(self.splits)} splits; give one for each image")
+        for what, array in (("labels", self.labels.values), ("origin_index", self.origin_index), ("probabilities", self.probabilities)):
+            if array is not None and array.shape != expected:
+                raise TableError(f"{what} must be (image, label) = {expected}, came {array.shape}")
+
+    def _set_provenance(self) -> None:
+        origins, index = compact(self.origins, self.origin_index)
+        probabilities = self.probabilities
+        if probabilities is not None:
+            probabilities = np.array(probabilities, dtype=np.float32)
+            if np.any((probabilities < 0) | (probabilities > 1)):
+                raise TableError("probabilities must lie between 0 and 1 (NaN where there is none)")
+            probabilities.flags.writeable = False
+            probabilities = None if np.isnan(probabilities).all() else probabilities
+        if index is not None:
+            index.flags.writeable = False
+        _set(self, origins=origins, origin_index=index, probabilities=probabilities)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, LabelTable):
+            return NotImplemented
+        plain = ("images", "classes", "labels", "splits", "origins")
+        return all(getattr(self, name) == getattr(other, name) for name in plain) and all(
+            _same(getattr(self, name), getattr(other, name)) for name in ("origin_index", "probabilities")
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def path(self, image: int) -> Path:
+        """Return where the picture of row ``image`` lies."""
+        name = Path(self.images[image])
+        return name if self.root is None else self.root / name
+
+    @property
+    def split_names(self) -> tuple[str, ...]:
+        """The different splits in order of appearance; empty without a split column."""
+        return tuple(dict.fromkeys(self.splits or ()))
+
+    def rows(self, index: Any) -> "LabelTable":
+        """Return the images that ``index`` (whole numbers, true/false or a slice) selects, in that order."""
+        chosen = np.arange(len(self))[index]
+        return LabelTable(
+            images=tuple(self.images[row] for row in chosen),
+            classes=self.classes,
+            labels=self.labels.rows(chosen),
+            splits=None if self.splits is None else tuple(self.splits[row] for row in chosen),
+            root=self.root,
+            origins=self.origins,
+            origin_index=None if self.origin_index is None else self.origin_index[chosen],
+            probabilities=None if self.probabilities is None else self.probabilities[chosen],
+            warnings=self.warnings,
+        )
+
+    def split(self, name: str) -> "LabelTable":
+        """Return the images of the split ``name``.
+
+        Raises:
+            TableError: the table has no split column, or no such split.
+        """
+        if self.splits is None:
+            raise TableError(f"split {name!r} was asked for, but the table has no 'split' column; add one or use the whole table")
+        if name not in self.splits:
+            raise TableError(str(unknown_name("split", name, self.split_names)))
+        return self.rows(np.array([split == name for split in self.splits]))
+
+    def with_labels(self, labels: PartialLabels) -> "LabelTable":
+        """Return the table with other labels; a label that changes loses its source and probability."""
+        same = labels.values == self.labels.values if labels.shape == self.labels.shape else np.zeros(1, dtype=bool)
+        return LabelTable(
+            images=self.images,
+            classes=self.classes,
+            labels=labels,
+            splits=self.splits,
+            root=self.root,
+            origins=self.origins,
+            origin_index=None if self.origin_index is None else np.where(same, self.origin_index, np.int16(0)),
+            probabilities=None if self.probabilities is None else np.where(same, self.probabilities, np.float32(np.nan)),
+            warnings=self.warnings,
+        )
+
+    @classmethod
+    def read(cls, path: Path | str, images: Path | None = None) -> "LabelTable":
+        """Read a CSV, Parquet or JSON table; ``images`` is the folder of the pictures (default: the table's own folder).
+
+        Raises:
+            TableError: the first thing that is wrong, with file, row, column and value, and how many more there are.
+        """
+        from taglens.labels.forms import read_table  # the forms build tables, so they import this file
+
+        return read_table(Path(path), images)
+
+    def write(self, path: Path | str, force: bool = False, form: Form = "wide") -> None:
+        """Write a CSV (``form`` wide or tags), Parquet or JSON table by the suffix of ``path``, in one step.
+
+        Raises:
+            OutputError: ``path`` exists and ``force`` is false, or cannot be written.
+            TableError: a name that the form cannot hold, or an unknown suffix.
+        """
+        from taglens.labels.forms import write_table
+
+        write_table(self, Path(path), force=force, form=form)
+
+
+def require_class_names(classes: Iterable[str], where: str = "") -> None:
+    """Raise TableError for the first class name that a table cannot have."""
+    seen: set[str] = set()
+    prefix = f"{where}: " if where else ""
+    for name in classes:
+        if name in seen:
+            raise TableError(f"{prefix}class {name!r} comes twice; rename or remove one of them")
+        if not name or name != name.strip() or _UNWRITABLE.search(name):
+            raise TableError(f"{prefix}class name {name!r} is blank or has a line break, control sign or outer space; rename it")
+        if name in RESERVED or name.endswith((PROBABILITY, SOURCE)):
+            raise TableError(f"{prefix}class name {name!r} is reserved (image, split, ...:probability, ...:source); rename it")
+        seen.add(name)
+    if not seen:
+        raise TableError(f"{prefix}no class at all; expected at least one class")
+
+
+def _spaced(what: str, name: str) -> bool:
+    return what == "split" and name != name.strip()
+
+
+def _same(left: NDArray[Any] | None, right: NDArray[Any] | None) -> bool:
+    if left is None or right is None:
+        return left is right
+    return np.array_equal(left, right, equal_nan=left.dtype.kind == "f")
+
+
+def _set(table: LabelTable, **fields: Any) -> None:
+    for name, value in fields.items():
+        object.__setattr__(table, name, value)
