@@ -1,0 +1,103 @@
+"""All numbers of one evaluation, and their JSON."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from taglens.errors import TagLensError
+from taglens.labels.states import POSITIVE
+from taglens.metrics.average_precision import average_precision, mean_average_precision
+from taglens.metrics.calibration import expected_calibration_error
+from taglens.metrics.checking import Labels, checked
+from taglens.metrics.f1 import PrecisionRecallF1, precision_recall_f1
+
+TOP_K = 3
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What one method reached on one split; shares within 0..1, percent only in :meth:`to_json`."""
+
+    classes: tuple[str, ...]
+    images: int
+    positives: NDArray[np.int64]
+    """Known positives of each class, (label,)."""
+    ap: NDArray[np.float64]
+    """Average precision of each class, not interpolated (the headline), (label,); NaN without positives."""
+    ap_interpolated: NDArray[np.float64]
+    at_half: PrecisionRecallF1
+    """Predicted where probability >= 0.5."""
+    at_top: PrecisionRecallF1
+    """Predicted are the three most probable classes."""
+    at_thresholds: PrecisionRecallF1 | None
+    """Predicted where probability >= the class's own threshold, if thresholds were given."""
+    calibration_error: float
+
+    @property
+    def mAP(self) -> float:
+        """Mean of ``ap`` over the classes with positives."""
+        return mean_average_precision(self.ap)
+
+    @property
+    def mAP_interpolated(self) -> float:
+        """Mean of ``ap_interpolated`` over the classes with positives."""
+        return mean_average_precision(self.ap_interpolated)
+
+    @property
+    def classes_without_positives(self) -> tuple[str, ...]:
+        """The classes left out of every mean."""
+        return tuple(name for name, count in zip(self.classes, self.positives, strict=True) if not count)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything in percent, None where undefined."""
+        return {
+            "mAP": _percent(self.mAP),
+            "mAP_interpolated": _percent(self.mAP_interpolated),
+            **self.at_half.to_json(),
+            **self.at_top.to_json(f"_top{TOP_K}"),
+            **(self.at_thresholds.to_json("_thresholds") if self.at_thresholds else {}),
+            "ECE": _percent(self.calibration_error),
+            "images": self.images,
+            "classes": len(self.classes),
+            "classes_without_positives": list(self.classes_without_positives),
+            "per_class": {
+                name: {
+                    "ap": _percent(self.ap[i]),
+                    "ap_interpolated": _percent(self.ap_interpolated[i]),
+                    "positives": int(self.positives[i]),
+                }
+                for i, name in enumerate(self.classes)
+            },
+        }
+
+
+def evaluate(probabilities: NDArray[Any], labels: Labels, classes: Sequence[str], thresholds: ArrayLike | None = None) -> Evaluation:
+    """Compute every metric of ``probabilities`` (image, label) against the known ``labels`` (image, label).
+
+    CF1, OF1 and their parts are the field's: probability >= 0.5, and the three most probable classes. ``thresholds``
+    (one number or one for each class) adds the same numbers at a run's own thresholds.
+
+    Raises:
+        TagLensError: the arrays, class names or thresholds do not fit each other.
+    """
+    scores, states = checked(probabilities, labels)
+    if len(classes) != states.shape[1]:
+        raise TagLensError(f"{states.shape[1]} class names expected (one for each column of the labels), {len(classes)} came")
+    return Evaluation(
+        classes=tuple(classes),
+        images=len(states),
+        positives=np.count_nonzero(states == POSITIVE, axis=0),
+        ap=average_precision(scores, states),
+        ap_interpolated=average_precision(scores, states, interpolated=True),
+        at_half=precision_recall_f1(scores, states),
+        at_top=precision_recall_f1(scores, states, top_k=TOP_K),
+        at_thresholds=None if thresholds is None else precision_recall_f1(scores, states, thresholds),
+        calibration_error=expected_calibration_error(scores, states),
+    )
+
+
+def _percent(value: float | np.float64) -> float | None:
+    return None if np.isnan(value) else 100 * float(value)
