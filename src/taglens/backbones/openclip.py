@@ -1,0 +1,162 @@
+"""Load any open_clip model as a :class:`Backbone`."""
+
+from collections.abc import Callable, Iterable
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import torch
+from open_clip import CLIP, CoCa, CustomTextCLIP
+from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
+from open_clip.factory import load_checkpoint, load_state_dict
+from open_clip.tokenizer import HFTokenizer, SimpleTokenizer
+from torch import Tensor, nn
+
+from taglens.backbones.backbone import Backbone, Precision
+from taglens.backbones.sources import Source, resolve
+from taglens.backbones.text import TextEncoder
+from taglens.datasets.transforms import PictureTransform
+from taglens.errors import BackboneError
+
+SEED_OF_RANDOM_WEIGHTS = 0
+
+
+def load_backbone(spec: str, *, image_size: int | None = None, text: bool = True, precision: Precision = "float32") -> Backbone:
+    """Return the frozen backbone that ``spec`` names.
+
+    Args:
+        spec: ``tiny``, ``MODEL/TAG`` of open_clip, ``hf-hub:OWNER/NAME``, ``CONFIG.json:WEIGHTS.safetensors``, or
+            ``random:MODEL`` (seeded random weights, for tests).
+        image_size: side of the square pictures; None for the model's own.
+        text: False drops the text tower.
+        precision: number format of the image tower's inner products.
+
+    Raises:
+        BackboneError: unknown name, missing or unfit files, or a hub that cannot be reached.
+
+    Example:
+        >>> load_backbone("no-such-model/openai")
+        Traceback (most recent call last):
+        taglens.errors.BackboneError: unknown backbone ...
+    """
+    source = resolve(spec)
+    model = _build(source, image_size)
+    if source.weights is not None:
+        _load_weights(model, source.weights, spec)
+    size = _picture_size(model.visual, source, image_size)
+    if image_size is not None and hasattr(model.visual, "set_input_size"):
+        model.visual.set_input_size(image_size)
+    return Backbone(
+        model.visual,
+        TextEncoder(model, _tokenizer(source)) if text else None,
+        spec=spec,
+        fingerprint=source.fingerprint(),
+        channels=int(source.config["embed_dim"]),
+        transform=_transform(source, size),
+        logit_scale=float(model.logit_scale.detach().exp()),
+        logit_bias=0.0 if model.logit_bias is None else float(model.logit_bias.detach()),
+        precision=precision,
+    )
+
+
+def _build(source: Source, image_size: int | None) -> Any:
+    """Return the model with seeded random weights."""
+    config = deepcopy(source.config)
+    config["vision_cfg"]["timm_model_pretrained"] = False
+    config["text_cfg"]["hf_model_pretrained"] = False
+    layers = config["vision_cfg"].get("layers")
+    if image_size is not None and not isinstance(layers, list):
+        config["vision_cfg"]["image_size"] = image_size
+    custom = config.pop("custom_text", False) or "hf_model_name" in config["text_cfg"]
+    kind = CLIP if not custom else CoCa if "multimodal_cfg" in config else CustomTextCLIP
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(SEED_OF_RANDOM_WEIGHTS)
+            return kind(**config)
+    except (TypeError, KeyError, AttributeError, RuntimeError, ValueError, AssertionError) as error:
+        raise BackboneError(f"the configuration of backbone {source.spec!r} makes no open_clip model: {error}") from error
+
+
+def _load_weights(model: nn.Module, path: Path, spec: str) -> None:
+    """Fill the model; a name or a shape that does not fit is an error that lists them."""
+    try:
+        left = load_checkpoint(model, str(path), strict=False, weights_only=True)
+    except Exception as error:
+        raise _misfit(model, path, spec) from error
+    if getattr(left, "missing_keys", None) or getattr(left, "unexpected_keys", None):
+        raise _misfit(model, path, spec)
+
+
+def _misfit(model: nn.Module, path: Path, spec: str) -> BackboneError:
+    try:
+        state = load_state_dict(str(path), weights_only=True)
+    except Exception as error:
+        return BackboneError(
+            f"cannot read the weights {path} ({_first_line(error)}); expected a safetensors file or a plain torch state_dict"
+        )
+    own = model.state_dict()
+    shapes = [
+        f"{name} is {_shape(state[name])}, expected {_shape(own[name])}"
+        for name in own
+        if name in state and state[name].shape != own[name].shape
+    ]
+    parts = [
+        ("of another shape", shapes),
+        ("missing", [f"{name} {_shape(own[name])}" for name in own if name not in state]),
+        ("unknown to the configuration", [f"{name} {_shape(value)}" for name, value in state.items() if name not in own]),
+    ]
+    found = "; ".join(f"{len(items)} {what}: {_few(items)}" for what, items in parts if items)
+    return BackboneError(
+        f"the weights {path} do not fit the configuration of backbone {spec!r}: {found}. "
+        "Pass the configuration these weights were trained with"
+    )
+
+
+def _shape(tensor: Tensor) -> str:
+    return "x".join(map(str, tensor.shape)) or "scalar"
+
+
+def _few(items: Iterable[str], shown: int = 5) -> str:
+    items = list(items)
+    return ", ".join(items[:shown]) + (f" and {len(items) - shown} more" if len(items) > shown else "")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _picture_size(visual: Any, source: Source, image_size: int | None) -> int:
+    if image_size is not None:
+        return image_size
+    size = visual.image_size
+    sides = {size} if isinstance(size, int) else set(size)
+    if len(sides) != 1:
+        raise BackboneError(
+            f"backbone {source.spec!r} wants pictures of {tuple(size)}; only square pictures are supported, pass an image size"
+        )
+    return int(sides.pop())
+
+
+def _transform(source: Source, size: int) -> PictureTransform:
+    # The whole picture is squeezed into the square: a crop would lose objects at the border, whose tags are known.
+    mean = source.preprocess.get("mean", OPENAI_DATASET_MEAN)
+    std = source.preprocess.get("std", OPENAI_DATASET_STD)
+    interpolation = "bilinear" if source.preprocess.get("interpolation") == "bilinear" else "bicubic"
+    return PictureTransform(size=size, mean=tuple(mean), std=tuple(std), interpolation=interpolation, resize="squash")
+
+
+def _tokenizer(source: Source) -> Callable[..., Tensor]:
+    config = source.config["text_cfg"]
+    length = config.get("context_length", 77)
+    options = config.get("tokenizer_kwargs") or {}
+    name = config.get("hf_tokenizer_name")
+    if not name:
+        return SimpleTokenizer(context_length=length, **options)  # type: ignore[no-any-return]
+    try:
+        return HFTokenizer(name, context_length=length, tokenizer_mode=config.get("tokenizer_mode"), **options)  # type: ignore[no-any-return]
+    except Exception as error:
+        raise BackboneError(
+            f"cannot load the tokenizer {name!r} of backbone {source.spec!r} ({_first_line(error)}); "
+            f"install `transformers`, fetch the tokenizer from https://huggingface.co/{name} into a folder "
+            "and put that folder's path into the configuration's hf_tokenizer_name"
+        ) from error

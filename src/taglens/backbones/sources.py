@@ -1,0 +1,150 @@
+"""From a backbone's name to open_clip's configuration and a weights file."""
+
+import difflib
+import hashlib
+import json
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import open_clip
+import torch
+from open_clip.pretrained import download_pretrained, download_pretrained_from_hf
+
+from taglens.backbones.tiny import tiny_files
+from taglens.errors import BackboneError
+
+HUB = "hf-hub:"
+RANDOM = "random:"
+FORMS = "`tiny`, MODEL/TAG of open_clip (as RN101/openai), `hf-hub:OWNER/NAME`, or a local pair CONFIG.json:WEIGHTS.safetensors"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a backbone comes from."""
+
+    spec: str
+    config: dict[str, Any]
+    """open_clip's model configuration: embed_dim, vision_cfg, text_cfg."""
+    preprocess: dict[str, Any] = field(default_factory=dict)
+    """mean, std and interpolation where they differ from CLIP's."""
+    weights: Path | None = None
+    """The weights file; None for seeded random weights."""
+
+    def fingerprint(self) -> str:
+        """Return a hash of configuration and weights, the same wherever the two files lie."""
+        digest = hashlib.blake2b(json.dumps(self.config, sort_keys=True).encode(), digest_size=16)
+        if self.weights is None:
+            digest.update(f"random weights of torch {torch.__version__}".encode())
+        else:
+            status = self.weights.stat()
+            digest.update(_file_digest(self.weights, status.st_size, status.st_mtime_ns))
+        return digest.hexdigest()
+
+
+def resolve(spec: str) -> Source:
+    """Return the configuration and weights that ``spec`` names, fetching them if they are on a hub.
+
+    Raises:
+        BackboneError: the name is unknown, a file is missing or not a configuration, or the hub cannot be reached.
+    """
+    if spec == "tiny":
+        return _local(spec, *tiny_files())
+    if spec.startswith(RANDOM):
+        name = spec.removeprefix(RANDOM)
+        config, preprocess = _read_config(Path(name)) if name.endswith(".json") else (_named_config(spec, name), {})
+        return Source(spec, config, preprocess)
+    if spec.startswith(HUB):
+        return _from_hub(spec, spec.removeprefix(HUB))
+    if ".json:" in spec:
+        config_name, _, weights_name = spec.partition(".json:")
+        return _local(spec, Path(config_name + ".json").expanduser(), Path(weights_name).expanduser())
+    if spec.endswith((".json", ".safetensors", ".pt", ".bin")):
+        raise BackboneError(f"backbone {spec!r} names one file; a local backbone is a pair, written CONFIG.json:WEIGHTS.safetensors")
+    return _from_tag(spec)
+
+
+def _local(spec: str, config_path: Path, weights: Path) -> Source:
+    config, preprocess = _read_config(config_path)
+    if not weights.is_file():
+        raise BackboneError(f"backbone {spec!r}: no weights file at {weights}; check the part after the colon")
+    return Source(spec, config, preprocess, weights)
+
+
+def _read_config(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Read open_clip's model configuration, or a hub's file that holds one under ``model_cfg``."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BackboneError(
+            f"cannot read the backbone's configuration {path}: {error.strerror}; check the part before the colon"
+        ) from error
+    except ValueError as error:
+        raise BackboneError(f"{path} is not JSON ({error}); expected an open_clip model configuration") from error
+    config = content.get("model_cfg", content) if isinstance(content, dict) else {}
+    absent = [key for key in ("embed_dim", "vision_cfg", "text_cfg") if key not in config]
+    if absent:
+        raise BackboneError(f"{path} is not an open_clip model configuration: it lacks {', '.join(absent)}")
+    return config, content.get("preprocess_cfg", {})
+
+
+def _named_config(spec: str, name: str) -> dict[str, Any]:
+    config = open_clip.get_model_config(name.replace("/", "-"))
+    if config is None:
+        raise _unknown(spec, name, open_clip.list_models())
+    return dict(config)
+
+
+def _from_tag(spec: str) -> Source:
+    name, _, tag = spec.rpartition("/")
+    name = name.replace("/", "-")
+    pairs = [f"{model}/{known}" for model, known in open_clip.list_pretrained()]
+    entry = open_clip.get_pretrained_cfg(name, tag) if name else {}
+    if not entry:
+        of_model = [pair for pair in pairs if pair.rpartition("/")[0].lower() in (name.lower(), spec.lower())]
+        raise _unknown(spec, spec, pairs, of_model)
+    config = _named_config(spec, name)
+    # A tag trained with the quick form of GELU is only right with it, whatever the model's plain configuration says.
+    if entry.get("quick_gelu"):
+        config["quick_gelu"] = True
+    repository, _, file = str(entry.get("hf_hub", "")).rpartition("/")
+    try:
+        weights = Path(download_pretrained(entry))
+    except Exception as error:
+        raise _unreachable(spec, repository, file or "open_clip_model.safetensors", str(entry.get("url", "")), error) from error
+    return Source(spec, config, entry, weights)
+
+
+def _from_hub(spec: str, repository: str) -> Source:
+    try:
+        config_path = Path(download_pretrained_from_hf(repository, filename="open_clip_config.json"))
+        weights = Path(download_pretrained_from_hf(repository))
+    except Exception as error:
+        raise _unreachable(spec, repository, "open_clip_model.safetensors", "", error) from error
+    config, preprocess = _read_config(config_path)
+    return Source(spec, config, preprocess, weights)
+
+
+def _unknown(spec: str, name: str, options: list[str], near: list[str] | None = None) -> BackboneError:
+    by_lower = {option.lower(): option for option in options}
+    close = near or [by_lower[match] for match in difflib.get_close_matches(name.lower(), by_lower, n=5, cutoff=0.4)]
+    hint = f" near ones: {', '.join(close[:8])}." if close else ""
+    return BackboneError(f"unknown backbone {spec!r};{hint} A backbone is {FORMS}")
+
+
+def _unreachable(spec: str, repository: str, file: str, url: str, error: Exception) -> BackboneError:
+    place = f"https://huggingface.co/{repository}" if repository else url
+    config = "open_clip_config.json" if repository else "the model's configuration"
+    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return BackboneError(
+        f"cannot fetch backbone {spec!r} ({reason}). On a machine with access, fetch {config} and {file} from {place}, "
+        f"copy them here and pass --backbone /path/open_clip_config.json:/path/{file}; or use --backbone tiny, which needs no download"
+    )
+
+
+@lru_cache(maxsize=64)
+def _file_digest(path: Path, size: int, modified: int) -> bytes:
+    # size and modified are part of the cache's key: a replaced file is read again.
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).digest()
