@@ -50,7 +50,7 @@ class Backbone(nn.Module):
             raise unknown_name("precision", precision, get_args(Precision))
         self._dense = dense_function(visual)
         # Convolutions run fastest on channels-last memory; a transformer's patch embedding does not mind.
-        self.visual = visual.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.visual = visual.to(memory_format=torch.channels_last)
         self.text = text
         self.spec = spec
         self.fingerprint = fingerprint

@@ -112,7 +112,7 @@ def timm_dense(visual: Any, pictures: Tensor, pooled: bool) -> Dense:
         single = (output if last else output.permute(0, 2, 3, 1)).flatten(0, 2)
         single = single[:, None, None, :] if last else single[:, :, None, None]
         grid = (rows, columns)
-    projected = visual.head(trunk.forward_head(single)).unflatten(0, (len(output), -1))
+    projected = visual.head(trunk.forward_head(single)).reshape(len(output), grid[0] * grid[1], -1)
     return Dense(projected, visual.head(trunk.forward_head(output)) if pooled else _nothing(projected), grid)
 
 
@@ -131,7 +131,7 @@ def resized_positions(table: Tensor, old: tuple[int, int], new: tuple[int, int])
     """Return positional embeddings ``(1 + position, channel)`` for another grid, the first row kept (as open_clip resizes them)."""
     if tuple(old) == tuple(new):
         return table
-    grid = table[1:].float().unflatten(0, tuple(old)).permute(2, 0, 1)[None]
+    grid = table[1:].float().reshape(*old, -1).permute(2, 0, 1)[None]
     grid = functional.interpolate(grid, size=new, mode="bicubic", antialias=True, align_corners=False)
     return torch.cat([table[:1], grid[0].flatten(1).T.to(table.dtype)])
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from open_clip import CLIP, CoCa, CustomTextCLIP
@@ -141,7 +141,7 @@ def _transform(source: Source, size: int) -> PictureTransform:
     # The whole picture is squeezed into the square: a crop would lose objects at the border, whose tags are known.
     mean = source.preprocess.get("mean", OPENAI_DATASET_MEAN)
     std = source.preprocess.get("std", OPENAI_DATASET_STD)
-    interpolation = "bilinear" if source.preprocess.get("interpolation") == "bilinear" else "bicubic"
+    interpolation: Literal["bilinear", "bicubic"] = "bilinear" if source.preprocess.get("interpolation") == "bilinear" else "bicubic"
     return PictureTransform(size=size, mean=tuple(mean), std=tuple(std), interpolation=interpolation, resize="squash")
 
 

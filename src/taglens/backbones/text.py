@@ -55,8 +55,9 @@ class TextEncoder(nn.Module):
         self.class_embedding = getattr(tower, "cls_emb", None)
         self.correct_class_mask = bool(getattr(tower, "correct_cls_mask", False))
         self.register_buffer("attention_mask", tower.attn_mask, persistent=False)
-        self.reading = str(getattr(tower, "pool_type", None) or model.text_pool_type)
-        self.end_id = int(getattr(tower, "eos_id", None) or getattr(model, "text_eos_id", 0))
+        # A plain CLIP keeps its text tower's settings on the model, under other names.
+        self.reading = str(tower.pool_type if hasattr(tower, "pool_type") else model.text_pool_type)
+        self.end_id = int(tower.eos_id if hasattr(tower, "eos_id") else model.text_eos_id)
         self.pad_id = int(getattr(tower, "pad_id", 0))
         self.context_length = int(tower.context_length)
         self.width = int(self.token_embedding.weight.shape[1])
@@ -71,8 +72,7 @@ class TextEncoder(nn.Module):
         """Length of a text's vector."""
         if self.text_projection is None:
             return self.width
-        linear = isinstance(self.text_projection, nn.Linear)
-        return int(self.text_projection.out_features if linear else self.text_projection.shape[1])
+        return int(self.text_projection.out_features if isinstance(self.text_projection, nn.Linear) else self.text_projection.shape[1])
 
     @property
     def cuts(self) -> bool:
@@ -132,7 +132,7 @@ class TextEncoder(nn.Module):
         return embeddings.numel() * embeddings.element_size() * KEPT_PER_BLOCK * len(self.transformer.resblocks)
 
     def _encode_chunks(self, embeddings: Tensor, end: Tensor, chunk: int) -> Iterator[Tensor]:
-        for part, ends in zip(embeddings.split(chunk), end.split(chunk), strict=True):
+        for part, ends in zip(torch.split(embeddings, chunk), torch.split(end, chunk), strict=True):
             part = part[:, : int(ends.max()) + 1] if self.cuts else part
             if part.requires_grad:
                 yield checkpoint(self._encode, part, ends, use_reentrant=False)
@@ -168,7 +168,7 @@ class TextEncoder(nn.Module):
             return read
         if isinstance(self.text_projection, nn.Linear):
             return self.text_projection(read)  # type: ignore[no-any-return]
-        return read @ self.text_projection
+        return torch.matmul(read, self.text_projection)
 
     @torch.no_grad()
     def encode_texts(self, texts: Sequence[str], batch: int = 256) -> TextVectors:
