@@ -1,0 +1,140 @@
+"""The one way from what the user names (``DATA``) to a LabelTable: a table of their own or a public data set."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from taglens.datasets.coco import is_coco_file, read_coco, read_coco_file
+from taglens.datasets.drawn import read_scenes
+from taglens.datasets.voc import Difficult, read_voc
+from taglens.errors import TableError, unknown_name
+from taglens.labels.assembling import Reading
+from taglens.labels.forms import READERS as TABLE_READERS
+from taglens.labels.forms import examine_table
+from taglens.labels.joining import join_tables
+from taglens.labels.problems import raise_first
+from taglens.labels.table import LabelTable
+
+Part = Literal["train", "test", "all"]
+
+_TRAIN_NAMES = ("train", "trainval", "training")
+_TEST_NAMES = (("test",), ("val", "validation"))
+"""The test part of a user's table: rows called test, or if there are none, val."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataOptions:
+    """How data are read."""
+
+    images: Path | None = None
+    """Folder of the pictures of an own table (default: the folder of the table)."""
+    split: str | None = None
+    """Read this split, by the data set's own name, instead of the usual one for training or testing."""
+    difficult: Difficult = "negative"
+    """VOC: what a class becomes that a picture shows only as a difficult object; the field uses negative."""
+    annotated_only: bool = False
+    """COCO: leave out pictures without any annotation, as DualCoOp, ASL and SCPNet do."""
+
+
+Reader = Callable[[str, Part, DataOptions], LabelTable]
+
+
+def read_data(data: str | Path, part: Part, options: DataOptions | None = None) -> LabelTable:
+    """Read ``part`` of ``data``: the path of a CSV, Parquet or JSON table, an instances JSON of COCO, or ``name:root``.
+
+    An own table with a split column gives its rows train (or trainval) for training and test (or else val) for testing; without
+    one, every part is the whole table, with a warning where the test part was asked for.
+
+    Raises:
+        TagLensError: an unknown data set or split, or data that cannot be read.
+    """
+    reading = examine_data(data, part, options)
+    raise_first(reading.problems, Path(str(data)))
+    assert reading.table is not None
+    return reading.table
+
+
+def examine_data(data: str | Path, part: Part, options: DataOptions | None = None) -> Reading:
+    """Read as :func:`read_data` does, but return what is wrong with the rows of an own table instead of raising it."""
+    options = options or DataOptions()
+    name, separator, root = str(data).partition(":")
+    if separator and name in READERS:
+        return Reading(READERS[name](root, part, options), None, ())
+    path = Path(data)
+    if separator and name.isidentifier() and len(name) > 1 and not path.exists() and path.suffix not in TABLE_READERS:
+        raise unknown_name("data set", name, READERS)
+    if path.is_dir():
+        names = ", ".join(f"{reader}:{path}" for reader in READERS)
+        raise TableError(f"{path}: a folder; expected a .csv, .parquet or .json table, or one of: {names}")
+    if path.suffix.lower() == ".json" and path.is_file() and is_coco_file(path):
+        return Reading(read_coco_file(path, options.images or path.parent, options.annotated_only), None, ())
+    reading = examine_table(path, options.images)
+    if reading.table is None or reading.rows is None:
+        return reading
+    table, chosen = _part(reading.table, part, options.split, str(path))
+    return Reading(table, reading.rows[chosen], reading.problems)
+
+
+def _part(table: LabelTable, part: Part, split: str | None, where: str) -> tuple[LabelTable, np.ndarray]:
+    """Return the rows that ``part`` means, and which of the table's these are."""
+    everything = np.arange(len(table))
+    if split is not None:
+        chosen = table.split(split)
+        assert table.splits is not None
+        return chosen, everything[np.array([name == split for name in table.splits])]
+    if part == "all":
+        return table, everything
+    if table.splits is None:
+        return (
+            table if part == "train" else _warn(table, f"{where}: no split column, so all {len(table):,} rows are the test part")
+        ), everything
+    wanted = (_TRAIN_NAMES,) if part == "train" else _TEST_NAMES
+    for names in wanted:
+        rows = np.flatnonzero([name.lower() in names for name in table.splits])
+        if len(rows):
+            return table.rows(rows), rows
+    expected = " or ".join(name for names in wanted for name in names)
+    found = ", ".join(repr(name) for name in table.split_names)
+    raise TableError(f"{where}: no row of the {part} part; expected {expected} in the split column, came {found}; choose one with --split")
+
+
+def _warn(table: LabelTable, warning: str) -> LabelTable:
+    return replace(table, warnings=(*table.warnings, warning))
+
+
+def _read_parts(splits: dict[Part, str], read: Callable[[str, str, DataOptions], LabelTable]) -> Reader:
+    """Return a reader that knows which official split is which part."""
+
+    def reader(root: str, part: Part, options: DataOptions) -> LabelTable:
+        if options.split is not None:
+            return read(root, options.split, options)
+        wanted = ["train", "test"] if part == "all" else [part]
+        return join_tables([read(root, split, options) for name, split in splits.items() if name in wanted])
+
+    return reader
+
+
+def _voc(year: int, root: str, split: str, options: DataOptions) -> LabelTable:
+    return read_voc(Path(root), year, split, options.difficult)
+
+
+def _coco(year: int, root: str, split: str, options: DataOptions) -> LabelTable:
+    return read_coco(Path(root), year, split, options.annotated_only)
+
+
+def _scenes(root: str, part: Part, options: DataOptions) -> LabelTable:
+    return _part(read_scenes(root), part, options.split, f"scenes:{root}")[0]
+
+
+READERS: dict[str, Reader] = {
+    "voc2007": _read_parts({"train": "trainval", "test": "test"}, partial(_voc, 2007)),
+    "voc2012": _read_parts({"train": "train", "test": "val"}, partial(_voc, 2012)),
+    "coco2014": _read_parts({"train": "train", "test": "val"}, partial(_coco, 2014)),
+    "coco2017": _read_parts({"train": "train", "test": "val"}, partial(_coco, 2017)),
+    "scenes": _scenes,
+}
+"""Name of a data set -> the function that reads ``name:root``."""

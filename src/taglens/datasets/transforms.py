@@ -1,0 +1,91 @@
+"""From a picture to the numbers a backbone takes: resize, scale to 0..1, normalise; the same bits on every call."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from taglens.errors import TagLensError, unknown_name
+
+_FILTERS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
+_RESIZES = ("squash", "shortest")
+
+
+@dataclass(frozen=True)
+class PictureTransform:
+    """Resize an RGB picture to ``size`` x ``size`` pixels and normalise: (value / 255 - mean) / std.
+
+    ``squash`` ignores the aspect (the field's way for multi-label data); ``shortest`` scales the shorter side to ``size`` and cuts
+    the centre out, with the rounding of torchvision's Resize and CenterCrop, so that models meet the picture they were trained on.
+
+    Raises:
+        TagLensError: a size below 1, means or deviations that are not three, a deviation of 0, an unknown name.
+    """
+
+    size: int
+    """Side of the result in pixels."""
+    mean: tuple[float, float, float]
+    """Mean of red, green and blue, of values in 0..1."""
+    std: tuple[float, float, float]
+    """Standard deviation of red, green and blue, of values in 0..1."""
+    interpolation: Literal["bicubic", "bilinear"] = "bicubic"
+    """How pixels are resampled; both smooth before they shrink."""
+    resize: Literal["squash", "shortest"] = "squash"
+    """What happens to the aspect."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "mean", tuple(float(value) for value in self.mean))
+        object.__setattr__(self, "std", tuple(float(value) for value in self.std))
+        if self.size < 1:
+            raise TagLensError(f"the picture size must be at least 1 pixel, came {self.size}")
+        if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
+            raise TagLensError(f"mean and std must be three numbers, std above 0, came {self.mean} and {self.std}")
+        if self.interpolation not in _FILTERS:
+            raise unknown_name("interpolation", self.interpolation, _FILTERS)
+        if self.resize not in _RESIZES:
+            raise unknown_name("resize", self.resize, _RESIZES)
+
+    def __call__(self, picture: Image.Image) -> NDArray[np.float32]:
+        """Return (3, size, size) float32 in C order for an RGB picture of any size."""
+        resized = self.resized(picture)
+        pixels = np.array(np.asarray(resized).transpose(2, 0, 1), dtype=np.float32, order="C")
+        # In this order and in float32, as torchvision does it: the numbers agree to the last bit.
+        pixels /= np.float32(255)
+        pixels -= np.array(self.mean, dtype=np.float32)[:, None, None]
+        pixels /= np.array(self.std, dtype=np.float32)[:, None, None]
+        return pixels
+
+    def resized(self, picture: Image.Image) -> Image.Image:
+        """Return the part of the picture that the backbone sees, size x size, as a picture."""
+        if picture.mode != "RGB":
+            raise TagLensError(f"expected an RGB picture, came {picture.mode}; open it with taglens.datasets.pictures.open_picture")
+        if self.resize == "squash":
+            return picture.resize((self.size, self.size), _FILTERS[self.interpolation])
+        width, height = picture.size
+        short = min(width, height)
+        scaled = (int(self.size * width / short), int(self.size * height / short))
+        left, top = (round((side - self.size) / 2) for side in scaled)
+        return picture.resize(scaled, _FILTERS[self.interpolation]).crop((left, top, left + self.size, top + self.size))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as JSON values."""
+        return asdict(self) | {"mean": list(self.mean), "std": list(self.std)}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "PictureTransform":
+        """Return the transform that :meth:`to_json` described."""
+        try:
+            return cls(**value)
+        except TypeError as error:
+            raise TagLensError(f"not the description of a picture transform ({error}), came {dict(value)}") from error
+
+    @property
+    def key(self) -> str:
+        """A name for caches: equal for equal transforms, readable, safe in file names."""
+        digest = hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()
+        return f"{self.resize}{self.size}{self.interpolation}-{digest[:12]}"
