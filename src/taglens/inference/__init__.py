@@ -1,1 +1,1 @@
-"""TagLens: inference."""
+"""From pictures to probabilities, files of them, and heatmaps; nothing here holds more than a few batches."""

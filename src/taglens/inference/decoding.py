@@ -1,0 +1,47 @@
+"""Pictures opened by threads ahead of the encoder, so that neither waits for the other."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from taglens.errors import PictureError
+
+Decoded: TypeAlias = tuple[Path, NDArray[np.float32] | PictureError]
+
+
+def decode_ahead(
+    paths: Iterable[Path], decode: Callable[[Path], NDArray[np.float32]], *, ahead: int, threads: int | None = None
+) -> Iterator[Decoded]:
+    """Yield each path with its decoded picture, or with the error, in the order of ``paths``.
+
+    Args:
+        paths: read lazily; never more than ``ahead`` of them are decoded and not yet taken.
+        decode: opens one picture; its PictureError is handed on, any other error is raised.
+        ahead: how many pictures may wait in memory.
+        threads: default one for each processor, at most 16.
+    """
+    source = iter(paths)
+    waiting: deque[tuple[Path, Future[NDArray[np.float32]]]] = deque()
+    with ThreadPoolExecutor(threads or min(16, os.cpu_count() or 1), thread_name_prefix="decode") as pool:
+        try:
+            waiting.extend((path, pool.submit(decode, path)) for path in islice(source, max(1, ahead)))
+            while waiting:
+                path, future = waiting.popleft()
+                yield path, _picture_or_error(future)
+                waiting.extend((following, pool.submit(decode, following)) for following in islice(source, 1))
+        finally:  # an interruption must not decode what nobody will read
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _picture_or_error(future: "Future[NDArray[np.float32]]") -> NDArray[np.float32] | PictureError:
+    try:
+        return future.result()
+    except PictureError as error:
+        return error

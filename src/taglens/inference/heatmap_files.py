@@ -1,0 +1,100 @@
+"""Heatmaps as files, one for each picture and class, under names that every file system takes."""
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from taglens.datasets.pictures import open_picture
+from taglens.datasets.transforms import PictureTransform
+from taglens.inference.heatmap import overlay, seen_box
+from taglens.inference.predictor import PicturePrediction
+from taglens.outputs import atomic_path
+
+_UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*\s]+')
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+_LONGEST_NAME = 80
+
+
+def safe_name(name: str) -> str:
+    """Return ``name`` with every sign replaced that some file system refuses; never empty, hidden or too long.
+
+    >>> safe_name("traffic light / red?")
+    'traffic_light_red'
+    """
+    clean = _UNSAFE.sub("_", name).strip("._ ") or "_"
+    clean = clean.encode("utf-8", "ignore")[:_LONGEST_NAME].decode("utf-8", "ignore") or "_"
+    return f"_{clean}" if _RESERVED.fullmatch(clean) else clean
+
+
+def safe_names(names: Iterable[str]) -> tuple[str, ...]:
+    """Return a safe name for each name, no two alike even where capitals do not count."""
+    taken: set[str] = set()
+    result = []
+    for name in names:
+        stem = safe_name(name)
+        chosen, number = stem, 1
+        while chosen.casefold() in taken:
+            number += 1
+            chosen = f"{stem}-{number}"
+        taken.add(chosen.casefold())
+        result.append(chosen)
+    return tuple(result)
+
+
+def save_heatmaps(
+    predictions: Iterable[PicturePrediction],
+    folder: "HeatmapFolder",
+    choose: Callable[[NDArray[np.float32]], Iterable[int]],
+    transform: PictureTransform,
+    longest: int = 1024,
+) -> Iterator[PicturePrediction]:
+    """Hand the predictions on, writing on the way the heatmaps of the classes that ``choose`` picks by the probabilities.
+
+    Predictions must carry maps; a method without attention of its own shows CLIP's similarity map.
+
+    Args:
+        predictions: made with ``maps=True``.
+        folder: where the heatmaps go.
+        choose: from probabilities (label,) to places of classes.
+        transform: the backbone's, which says what part of the picture the maps cover.
+        longest: longer side of the written pictures.
+    """
+    for prediction in predictions:
+        maps = prediction.baseline if prediction.attention is None else prediction.attention
+        places = list(choose(prediction.probabilities)) if maps is not None else []
+        if maps is not None and places:
+            picture = open_picture(prediction.path, at_least=longest)
+            box = seen_box(picture, transform)
+            for place in places:
+                folder.write(prediction.path, place, overlay(picture, maps[place], longest=longest, box=box))
+        yield prediction
+
+
+class HeatmapFolder:
+    """Writes heatmaps as ``FOLDER/<picture>.<class>.png``.
+
+    A picture with the same name as another one of this folder gets eight signs of a hash of its path appended.
+    """
+
+    def __init__(self, folder: Path, classes: Sequence[str]) -> None:
+        self._folder = folder
+        self._names = safe_names(classes)
+        self._owner: dict[str, Path] = {}
+
+    def write(self, path: Path, place: int, heatmap: Image.Image) -> Path:
+        """Write the heatmap of the picture at ``path`` for the class at ``place`` and return its file name."""
+        target = self._folder / f"{self._stem(path)}.{self._names[place]}.png"
+        with atomic_path(target) as temporary:
+            heatmap.save(temporary, format="PNG")
+        return target
+
+    def _stem(self, path: Path) -> str:
+        stem = safe_name(path.stem)
+        if self._owner.setdefault(stem.casefold(), path) == path:
+            return stem
+        return f"{stem}-{hashlib.sha256(str(path).encode('utf-8', 'surrogateescape')).hexdigest()[:8]}"

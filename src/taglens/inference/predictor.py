@@ -1,0 +1,112 @@
+"""A stream of pictures in, a stream of probabilities out."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from taglens.datasets.pictures import open_picture
+from taglens.errors import PictureError
+from taglens.inference.decoding import Decoded, decode_ahead
+from taglens.recognizer import Recognizer
+
+OnBad: TypeAlias = Literal["error", "skip"]
+Maps: TypeAlias = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class PicturePrediction:
+    """What a recogniser says of one picture."""
+
+    path: Path
+    probabilities: NDArray[np.float32]
+    """One for each class, (label,)."""
+    attention: Maps | None = None
+    """Where each class looked, (label, row, column), sum 1; None if not asked for or the method does not look locally."""
+    baseline: Maps | None = None
+    """CLIP's own similarity map of each class, (label, row, column), sum 1; None if not asked for."""
+
+
+def predict_pictures(
+    recognizer: Recognizer,
+    paths: Iterable[Path],
+    *,
+    batch: int = 32,
+    maps: bool = False,
+    on_bad: OnBad = "error",
+    on_skip: Callable[[Path, PictureError], None] | None = None,
+    threads: int | None = None,
+) -> Iterator[PicturePrediction]:
+    """Yield the prediction of each picture in the order of ``paths``; at most three batches are in memory.
+
+    Args:
+        recognizer: the trained model with its backbone.
+        paths: picture files, read lazily.
+        batch: pictures that are encoded together.
+        maps: also yield the attention maps and CLIP's own.
+        on_bad: what to do with an unreadable picture; ``skip`` leaves it out and tells ``on_skip``.
+        on_skip: called for each picture left out.
+        threads: how many open pictures; default one for each processor.
+
+    Raises:
+        PictureError: a picture cannot be read and ``on_bad`` is "error".
+    """
+    transform = recognizer.backbone.transform
+
+    def decode(path: Path) -> NDArray[np.float32]:
+        return transform(open_picture(path, at_least=transform.size))
+
+    decoded = decode_ahead(paths, decode, ahead=2 * batch, threads=threads)
+    for chosen in _batches(_readable(decoded, on_bad, on_skip), batch):
+        yield from _predict_batch(recognizer, [path for path, _ in chosen], np.stack([array for _, array in chosen]), maps)
+
+
+def _readable(
+    decoded: Iterator[Decoded], on_bad: OnBad, on_skip: Callable[[Path, PictureError], None] | None
+) -> Iterator[tuple[Path, NDArray[np.float32]]]:
+    for path, picture in decoded:
+        if not isinstance(picture, PictureError):
+            yield path, picture
+        elif on_bad == "error":
+            raise picture
+        elif on_skip is not None:
+            on_skip(path, picture)
+
+
+def _batches(pictures: Iterator[tuple[Path, Maps]], size: int) -> Iterator[list[tuple[Path, Maps]]]:
+    batch: list[tuple[Path, Maps]] = []
+    for picture in pictures:
+        batch.append(picture)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+@torch.inference_mode()
+def _predict_batch(recognizer: Recognizer, paths: list[Path], pictures: Maps, maps: bool) -> list[PicturePrediction]:
+    backbone = recognizer.backbone
+    scores = recognizer.scores(backbone.features(torch.from_numpy(pictures).to(backbone.device)))
+    grid = backbone.grid(*pictures.shape[2:])
+    attention = _as_maps(scores.attention, grid) if maps else None
+    baseline = _as_maps(scores.baseline, grid) if maps else None
+    probabilities = scores.probabilities.float().cpu().numpy()
+    return [
+        PicturePrediction(
+            path,
+            probabilities[i],
+            attention=None if attention is None else attention[i],
+            baseline=None if baseline is None else baseline[i],
+        )
+        for i, path in enumerate(paths)
+    ]
+
+
+def _as_maps(weights: Tensor | None, grid: tuple[int, int]) -> Maps | None:
+    return None if weights is None else weights.float().cpu().numpy().reshape(*weights.shape[:2], *grid)

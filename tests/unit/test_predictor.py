@@ -1,0 +1,107 @@
+"""Streaming: order, batches, bounded reading, bad pictures. A recogniser that can be computed by hand stands in for the real one."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from taglens.datasets.transforms import PictureTransform
+from taglens.errors import PictureError
+from taglens.inference.predictor import predict_pictures
+
+SIZE = 8
+
+
+class MeanColour:
+    """Probabilities are the mean red, green and blue of the picture; attention is the share of brightness in each quarter."""
+
+    device = torch.device("cpu")
+    transform = PictureTransform(SIZE, (0, 0, 0), (1, 1, 1))
+
+    def __init__(self):
+        self.backbone = self
+        self.batches = []
+
+    def grid(self, height, width):
+        return height // 4, width // 4
+
+    def features(self, pictures):
+        self.batches.append(len(pictures))
+        return pictures
+
+    def scores(self, pictures):
+        quarters = torch.nn.functional.avg_pool2d(pictures, 4).flatten(2)
+        return SimpleNamespace(
+            probabilities=pictures.mean((2, 3)),
+            attention=quarters / quarters.sum(2, keepdim=True),
+            baseline=torch.full_like(quarters, 0.25),
+        )
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    paths = []
+    for number in range(7):
+        path = tmp_path / f"{number}.png"
+        Image.new("RGB", (20, 10), (number * 30, 255, 10)).save(path)
+        paths.append(path)
+    return paths
+
+
+def test_order_and_values_do_not_depend_on_the_batch(pictures):
+    for batch, sizes in ((1, [1] * 7), (3, [3, 3, 1]), (32, [7])):
+        recognizer = MeanColour()
+        found = list(predict_pictures(recognizer, pictures, batch=batch))
+        assert [row.path for row in found] == pictures
+        np.testing.assert_allclose([row.probabilities[0] for row in found], np.arange(7) * 30 / 255, atol=1e-6)
+        assert recognizer.batches == sizes
+        assert found[0].attention is None, "maps cost memory: only on request"
+
+
+def test_maps_have_rows_and_columns(pictures):
+    row = next(predict_pictures(MeanColour(), pictures, maps=True))
+    assert row.attention.shape == row.baseline.shape == (3, 2, 2)
+    np.testing.assert_allclose(row.baseline.sum((1, 2)), 1)
+
+
+def test_paths_are_read_no_further_than_a_few_batches(pictures):
+    taken = []
+
+    def endless():
+        while True:
+            taken.append(1)
+            yield pictures[len(taken) % 7]
+
+    stream = predict_pictures(MeanColour(), endless(), batch=4)
+    for count in range(1, 50):
+        next(stream)
+        assert len(taken) <= count + 3 * 4 + 1
+    stream.close()
+
+
+def test_a_bad_picture_stops_or_is_left_out(pictures):
+    pictures[2].write_bytes(b"")
+    with pytest.raises(PictureError, match=r"2\.png.*zero bytes"):
+        list(predict_pictures(MeanColour(), pictures))
+    skipped = []
+    found = list(
+        predict_pictures(MeanColour(), pictures, on_bad="skip", batch=2, on_skip=lambda path, error: skipped.append((path, error)))
+    )
+    assert [row.path for row in found] == pictures[:2] + pictures[3:]
+    assert skipped[0][0] == pictures[2]
+    assert "zero bytes" in str(skipped[0][1])
+
+
+def test_a_fault_of_ours_is_not_mistaken_for_a_bad_picture(pictures):
+    recognizer = MeanColour()
+    recognizer.transform = lambda picture: 1 / 0
+    recognizer.transform.__dict__["size"] = SIZE
+    with pytest.raises(ZeroDivisionError):
+        list(predict_pictures(recognizer, pictures, on_bad="skip"))
+
+
+def test_nothing_to_predict_gives_nothing():
+    assert list(predict_pictures(MeanColour(), [Path("x")][:0])) == []
