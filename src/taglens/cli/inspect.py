@@ -1,0 +1,103 @@
+"""``taglens inspect DATA``: what is known per class, and every problem with its row."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import Progress
+from rich.table import Table
+
+from taglens.datasets.checking import picture_problems, where_pictures_are
+from taglens.datasets.source import DataOptions, Part, examine_data
+from taglens.errors import TagLensError
+from taglens.labels.assembling import Reading
+from taglens.labels.inspection import ClassCounts, class_counts, label_problems
+from taglens.labels.problems import Problem
+from taglens.labels.table import LabelTable
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inspect:
+    """Show what is known about every class of a data set, and every problem in it with its row."""
+
+    data: tyro.conf.Positional[str]
+    """A CSV, Parquet or JSON table, or name:root such as voc2007:/data/VOCdevkit."""
+    part: Literal["train", "test", "all"] = "all"
+    """Part of the data to look at."""
+    options: Annotated[DataOptions, tyro.conf.arg(name="")] = field(default_factory=DataOptions)
+    check_pictures: bool = False
+    """Open every picture, not only look whether it is there: slower, finds damaged files."""
+    most: int = 100
+    """Problems to list; the others are counted."""
+
+    def __post_init__(self) -> None:
+        if self.most < 1:
+            raise TagLensError(f"--most must be at least 1, came {self.most}")
+
+
+def run(config: Inspect) -> int:
+    """Print the counts and problems of ``config.data``; return 0, or 1 if there is an error among the problems."""
+    console = Console()
+    part: Part = config.part
+    reading = examine_data(config.data, part, config.options)
+    problems = list(reading.problems)
+    if reading.table is not None:
+        problems += _table_problems(reading, config, console)
+        _print_table(console, config, reading.table)
+    return _print_problems(console, config, problems)
+
+
+def _table_problems(reading: Reading, config: Inspect, console: Console) -> list[Problem]:
+    table = reading.table
+    assert table is not None
+    reported = {problem.at(Path(config.data)) for problem in reading.problems}
+    problems = [Problem(warning, level="warning") for warning in table.warnings if warning not in reported]
+    problems += label_problems(table.labels, table.classes)
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("opening pictures" if config.check_pictures else "looking for pictures", total=len(table))
+        rows = None if reading.rows is None else reading.rows.tolist()
+        missing = list(picture_problems(table, rows, open_each=config.check_pictures, on_progress=lambda: progress.advance(task)))
+    if missing and (folder := where_pictures_are(table)) is not None:
+        problems.append(Problem(f"pictures are in {folder}; add --images {folder}"))
+    return problems + missing
+
+
+def _print_table(console: Console, config: Inspect, table: LabelTable) -> None:
+    counts = class_counts(table)
+    sourced = any(count.predicted or count.reviewed for count in counts)
+    headings = ["positive", "negative", "unknown", *(["given", "predicted", "reviewed"] if sourced else [])]
+    shown = Table("class", title=escape(f"{config.data}: {len(table):,} pictures, {len(counts)} classes"), title_justify="left")
+    for heading in headings:
+        shown.add_column(heading, justify="right")
+    for count in counts:
+        shown.add_row(escape(count.name), *(f"{getattr(count, heading):,}" for heading in headings))
+    shown.add_section()
+    shown.add_row("all", *(f"{sum(getattr(count, heading) for count in counts):,}" for heading in headings))
+    console.print(shown)
+    console.print(_summary(table, counts), highlight=False)
+
+
+def _summary(table: LabelTable, counts: Sequence[ClassCounts]) -> str:
+    known = sum(count.positive + count.negative for count in counts)
+    cells = max(1, len(table) * len(counts))
+    splits = ", ".join(f"{name or 'blank'} {(table.splits or ()).count(name):,}" for name in table.split_names)
+    return f"{known:,} of {cells:,} labels are known ({known / cells:.1%})" + (f"; splits: {splits}" if splits else "; no split column")
+
+
+def _print_problems(console: Console, config: Inspect, problems: Sequence[Problem]) -> int:
+    errors = sum(problem.level == "error" for problem in problems)
+    for problem in sorted(problems, key=lambda problem: problem.level != "error")[: config.most]:
+        colour = "red" if problem.level == "error" else "yellow"
+        text = problem.at(config.data)
+        console.print(f"[{colour}]{problem.level}[/] {escape(text)}", soft_wrap=True, highlight=False)
+    if len(problems) > config.most:
+        console.print(f"... and {len(problems) - config.most:,} more problems; --most {len(problems)} lists them all")
+    if not problems:
+        console.print("[green]no problem found[/]")
+    else:
+        console.print(f"{errors:,} errors, {len(problems) - errors:,} warnings")
+    return 1 if errors else 0

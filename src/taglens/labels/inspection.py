@@ -1,0 +1,74 @@
+"""What is known, per class, and what may become a problem in training."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from taglens.errors import TableError
+from taglens.labels.problems import Problem
+from taglens.labels.states import PartialLabels
+from taglens.labels.table import LabelTable
+
+
+@dataclass(frozen=True)
+class ClassCounts:
+    """One class of a table in numbers."""
+
+    name: str
+    positive: int
+    negative: int
+    unknown: int
+    given: int
+    """Known labels that the data gave; the next two say where the others come from."""
+    predicted: int
+    reviewed: int
+
+
+def class_counts(table: LabelTable) -> tuple[ClassCounts, ...]:
+    """Count the labels of every class by state, and the known ones by source."""
+    states = table.labels.counts()
+    known = table.labels.known
+    kinds = np.array([("given", "predicted", "reviewed").index(origin.kind) for origin in table.origins])
+    index = np.zeros(table.labels.shape, dtype=np.int16) if table.origin_index is None else table.origin_index
+    sources = [np.count_nonzero(known & (kinds[index] == kind), axis=0) for kind in range(3)]
+    rows = zip(table.classes, *states, *sources, strict=True)
+    return tuple(ClassCounts(str(name), *(int(count) for count in counts)) for name, *counts in rows)
+
+
+def label_problems(labels: PartialLabels, classes: Sequence[str]) -> tuple[Problem, ...]:
+    """Return what labels lack for training: nothing known at all (an error), or classes without a known positive or negative."""
+    counts = labels.counts()
+    if not (counts.positive + counts.negative).any():
+        return (Problem("no known label at all; expected at least one cell with 1 or 0", level="error"),)
+    found = []
+    for count, kind, result in (
+        (counts.positive, "positive", "it stays, but its score rests on its name alone"),
+        (counts.negative, "negative", "it stays, but nothing says what it is not"),
+    ):
+        for place in np.flatnonzero(count == 0).tolist():
+            found.append(Problem(f"no known {kind} label; {result}", column=str(classes[place]), level="warning"))
+    return tuple(found)
+
+
+def require_known(labels: PartialLabels, where: str = "the data") -> None:
+    """Raise TableError if not a single label is known."""
+    if not labels.known.any():
+        raise TableError(
+            f"{where}: no known label at all, so there is nothing to learn from; fill some cells with 1 (present) or 0 (absent), "
+            "or keep a larger known proportion"
+        )
+
+
+def label_warnings(table: LabelTable) -> tuple[str, ...]:
+    """Return one line for the classes without a known positive, and nothing if there are none: for training, which goes on.
+
+    Raises:
+        TableError: no label is known at all.
+    """
+    require_known(table.labels)
+    lacking = [table.classes[place] for place in np.flatnonzero(table.labels.counts().positive == 0)]
+    if not lacking:
+        return ()
+    names = ", ".join(map(repr, lacking[:10])) + (f" and {len(lacking) - 10} more" if len(lacking) > 10 else "")
+    return (f"no known positive for {len(lacking)} of {len(table.classes)} classes ({names}); they stay, scored by their names alone",)
