@@ -12,6 +12,7 @@ import torch
 from open_clip.modified_resnet import ModifiedResNet
 from open_clip.timm_model import TimmModel
 from open_clip.transformer import VisionTransformer
+from timm.models.mobilenetv3 import MobileNetV3
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -104,16 +105,24 @@ def timm_dense(visual: Any, pictures: Tensor, pooled: bool) -> Dense:
         output = trunk.forward_features(pictures)
     except AssertionError as error:
         raise BackboneError(f"this image tower takes one picture size ({error}); load the backbone with image_size=SIZE") from error
+    grid, heads = _heads(trunk, output, pictures)
+    projected = visual.head(heads).reshape(len(output), grid[0] * grid[1], -1)
+    return Dense(projected, visual.head(trunk.forward_head(output)) if pooled else _nothing(projected), grid)
+
+
+def _heads(trunk: Any, output: Tensor, pictures: Tensor) -> tuple[tuple[int, int], Tensor]:
+    """Return the grid and the trunk's head on every position."""
     if output.ndim == 3:
         grid, single = _single_tokens(trunk, output, pictures)
-    else:
-        last = getattr(trunk, "output_fmt", "NCHW") == "NHWC"
-        rows, columns = output.shape[1:3] if last else output.shape[2:]
-        single = (output if last else output.permute(0, 2, 3, 1)).flatten(0, 2)
-        single = single[:, None, None, :] if last else single[:, :, None, None]
-        grid = (rows, columns)
-    projected = visual.head(trunk.forward_head(single)).reshape(len(output), grid[0] * grid[1], -1)
-    return Dense(projected, visual.head(trunk.forward_head(output)) if pooled else _nothing(projected), grid)
+        return grid, trunk.forward_head(single)
+    if getattr(trunk, "output_fmt", "NCHW") == "NHWC":
+        return (output.shape[1], output.shape[2]), trunk.forward_head(output.flatten(0, 2)[:, None, None, :])
+    grid = (output.shape[2], output.shape[3])
+    if isinstance(trunk, MobileNetV3):
+        # Convolving many pictures of one position is slow (three times here): the same head on the whole map, pooling left out.
+        heads = trunk.act2(trunk.norm_head(trunk.conv_head(output)))
+        return grid, trunk.classifier(heads.flatten(2).transpose(1, 2))
+    return grid, trunk.forward_head(output.permute(0, 2, 3, 1).flatten(0, 2)[:, :, None, None])
 
 
 def _single_tokens(trunk: Any, output: Tensor, pictures: Tensor) -> tuple[tuple[int, int], Tensor]:

@@ -13,6 +13,8 @@ from open_clip.tokenizer import HFTokenizer, SimpleTokenizer
 from torch import Tensor, nn
 
 from taglens.backbones.backbone import Backbone, Precision
+from taglens.backbones.dense import dense_function
+from taglens.backbones.folding import folded
 from taglens.backbones.sources import Source, resolve
 from taglens.backbones.text import TextEncoder
 from taglens.datasets.transforms import PictureTransform
@@ -47,7 +49,7 @@ def load_backbone(spec: str, *, image_size: int | None = None, text: bool = True
     if image_size is not None and hasattr(model.visual, "set_input_size"):
         model.visual.set_input_size(image_size)
     return Backbone(
-        model.visual,
+        folded(model.visual.eval(), dense_function(model.visual), size),
         TextEncoder(model, _tokenizer(source)) if text else None,
         spec=spec,
         fingerprint=source.fingerprint(),
