@@ -1,0 +1,104 @@
+"""Drawn scenes as a data set: deterministic pictures with named objects, for the demo, the tests and ``tiny``."""
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from taglens.datasets.scenes_draw import Scene, draw_scene
+from taglens.datasets.scenes_objects import SCENE_CLASSES
+from taglens.errors import OutputError
+from taglens.labels.states import PartialLabels
+from taglens.labels.table import LabelTable
+from taglens.outputs import require_space, write_json
+
+__all__ = ["SCENE_CLASSES", "Scene", "draw_scene", "scene_seed", "write_scenes"]
+
+LARGEST_COUNT = 1_000_000
+_BYTES_EACH = 30_000
+_VERSION = 1  # raise it when a seed gives another picture, so that old folders are not taken for new ones
+
+
+def scene_seed(seed: int, row: int) -> int:
+    """Return the seed of the scene in a row of the data set of ``seed``; rows of different data sets never share one."""
+    return seed * LARGEST_COUNT + row
+
+
+def write_scenes(folder: Path, count: int, seed: int = 0, test_share: float = 1 / 3) -> LabelTable:
+    """Draw ``count`` scenes into ``folder`` (``pictures/*.jpg`` and ``labels.csv``) and return their table.
+
+    Every label is known; the last ``test_share`` of the rows is the split ``test``, the others are ``train``. The folder
+    appears complete or not at all; one that holds the same scenes already is used as it is.
+
+    Raises:
+        OutputError: the folder holds something else, or cannot be written.
+        ValueError: a count outside 1..1,000,000 or a share outside 0..1.
+    """
+    if not 1 <= count <= LARGEST_COUNT or not 0 <= test_share <= 1:
+        raise ValueError(f"expected 1..{LARGEST_COUNT} scenes and a test share of 0..1, came {count} and {test_share}")
+    folder = Path(folder)
+    facts = {"scenes": count, "seed": seed, "test_share": test_share, "version": _VERSION}
+    if not _holds(folder, facts):
+        require_space(folder, count * _BYTES_EACH, f"{count} drawn scenes")
+        _write_folder(folder, facts)
+    return LabelTable.read(folder / "labels.csv")
+
+
+def _holds(folder: Path, facts: dict[str, Any]) -> bool:
+    """Return whether the folder has exactly these scenes; refuse a folder with anything else."""
+    record = folder / "scenes.json"
+    if record.is_file():
+        try:
+            found = json.loads(record.read_text(encoding="utf-8"))
+        except ValueError:
+            found = None
+        if found == facts:
+            return True
+        raise OutputError(f"{folder} holds other drawn scenes ({found}), expected {facts}; choose another folder or delete it")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise OutputError(f"{folder} exists and holds no drawn scenes (no scenes.json); choose another folder")
+    return False
+
+
+def _write_folder(folder: Path, facts: dict[str, Any]) -> None:
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    except OSError as error:
+        raise OutputError(f"cannot write {folder}: {error.strerror}; choose another place") from error
+    try:
+        temporary.chmod(0o755)
+        table = _draw_all(temporary, facts)
+        table.write(temporary / "labels.csv")
+        write_json(temporary / "scenes.json", facts)
+        _move(temporary, folder, facts)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _move(temporary: Path, folder: Path, facts: dict[str, Any]) -> None:
+    try:
+        temporary.replace(folder)
+    except OSError as error:
+        if not _holds(folder, facts):  # else another process was quicker with the same scenes
+            raise OutputError(f"cannot write {folder}: {error.strerror}; choose another place") from error
+
+
+def _draw_all(folder: Path, facts: dict[str, Any]) -> LabelTable:
+    (folder / "pictures").mkdir()
+    count = facts["scenes"]
+    names = [f"pictures/{row:06d}.jpg" for row in range(count)]
+    values = np.zeros((count, len(SCENE_CLASSES)), dtype=np.int8)
+    for row, name in enumerate(names):
+        scene = draw_scene(scene_seed(facts["seed"], row))
+        values[row] = [label in scene.classes for label in SCENE_CLASSES]
+        try:
+            scene.picture.save(folder / name, quality=92, subsampling=0)
+        except OSError as error:
+            raise OutputError(f"cannot write {folder / name}: {error.strerror}; free some space or choose another place") from error
+    tests = round(count * facts["test_share"])
+    splits = ("train",) * (count - tests) + ("test",) * tests
+    return LabelTable(images=tuple(names), classes=SCENE_CLASSES, labels=PartialLabels(values), splits=splits, root=folder)
