@@ -1,0 +1,22 @@
+"""The attention score of semantic decoupling: its definition.
+
+    s(c, p) = w . tanh((W1 f_p) * (W2 x_c))
+
+with u_p = W1 f_p (features, projected) and g_c = W2 x_c (guide, projected). SSGRL writes w4 . (W3 tanh(.) + b3) + b4; there is no
+non-linearity between W3 and w4, and a constant drops out of the softmax over positions, so w = W3^T w4 is the same function.
+
+Source: Chen et al., "Learning Semantic-Specific Graph Representation", ICCV 2019, equations 2 to 4; arXiv 2412.10843 (reconstruction).
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+def attention_scores(
+    features: Float[Tensor, "batch position hidden"],
+    guide: Float[Tensor, "label hidden"],
+    weight: Float[Tensor, " hidden"],
+) -> Float[Tensor, "batch label position"]:
+    """Return s (batch, label, position); holds a (batch, label, position, hidden) tensor, so keep to small inputs and tests."""
+    return torch.einsum("blph,h->blp", torch.tanh(torch.einsum("bph,lh->blph", features, guide)), weight)

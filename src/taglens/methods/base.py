@@ -1,0 +1,81 @@
+"""The one interface of all methods: features of a batch in, one logit per class out."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol, TypeAlias
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from taglens.backbones.text import TextEncoder
+from taglens.labels.states import PartialLabels
+from taglens.shapes import Attention, Features, Logits
+
+Classifier: TypeAlias = Mapping[str, Tensor]
+"""Everything of a method that depends on the classes only: computed once per step in training, once in all for predictions."""
+
+
+class Scores(NamedTuple):
+    """What a method says of a batch. Logits stay inside the model: see ``Recognizer`` for probabilities."""
+
+    logits: Logits
+    attention: Attention | None
+    """Weights of the positions for each class, sum 1; None for methods that look at the pooled vector only."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """What a method is built for."""
+
+    classes: tuple[str, ...]
+    """Class names as in the table."""
+    prompt_names: tuple[str, ...]
+    """Class names as they are written into prompts."""
+    channels: int
+    """Channels of the joint space."""
+    logit_scale: float
+    """The factor on cosines that the backbone was trained with."""
+    seed: int = 0
+    """Seed of random starts."""
+
+
+class Method(nn.Module, ABC):
+    """A recogniser's head over frozen features; subclasses are final and share by composition."""
+
+    gradient_free = False
+    """Whether there is nothing to train."""
+
+    @abstractmethod
+    def classifier(self, text: TextEncoder) -> Classifier:
+        """Run the text encoder; differentiable with respect to the prompts."""
+
+    @abstractmethod
+    def forward(self, features: Features, classifier: Classifier) -> Scores:
+        """Score a batch."""
+
+    def start(self, batches: Iterable[Features], labels: PartialLabels, classifier: Classifier) -> None:
+        """Set starting values from the training pictures, without gradients; the default needs none."""
+
+    def parameter_groups(self, rate: float) -> Sequence[dict[str, Any]]:
+        """Return the optimiser's groups; ``rate`` is the configured learning rate."""
+        return [{"params": [parameter for parameter in self.parameters() if parameter.requires_grad], "lr": rate}]
+
+
+class MethodConfig(Protocol):
+    """The configuration of a method: a frozen dataclass beside it."""
+
+    def build(self, setting: Setting, text: TextEncoder) -> Method:
+        """Make the method with its starting weights."""
+
+
+def base_rate_logits(labels: PartialLabels) -> Float[Tensor, " label"]:
+    """Return each class's starting bias: the log-odds of its known positives, shrunk towards the rate of all classes.
+
+    Two known labels' worth of the overall rate are added to each class, so that a class without known positives stays finite.
+    """
+    counts = labels.counts()
+    positive, known = (torch.from_numpy(count).double() for count in (counts.positive, counts.positive + counts.negative))
+    overall = (positive.sum() + 0.5) / (known.sum() + 1)
+    return torch.logit((positive + 2 * overall) / (known + 2), eps=1e-4).float()

@@ -1,0 +1,50 @@
+"""A linear layer on the pooled vector: the row without language."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from taglens.backbones.text import TextEncoder
+from taglens.labels.states import PartialLabels
+from taglens.methods.base import Classifier, Method, Scores, Setting, base_rate_logits
+from taglens.methods.standardise import Standardise
+from taglens.shapes import Features
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinearProbe:
+    """z_c = w_c . x + b_c, x the pooled unit vector, centred and scaled by the training pictures; w starts at zero.
+
+    Source: the "vision-only" row of PositiveCoOp (WACV 2025).
+    """
+
+    def build(self, setting: Setting, text: TextEncoder) -> "LinearProbeMethod":
+        """Make the layer."""
+        return LinearProbeMethod(setting.channels, len(setting.classes))
+
+
+class LinearProbeMethod(Method):
+    """See :class:`LinearProbe`."""
+
+    def __init__(self, channels: int, labels: int) -> None:
+        super().__init__()
+        self.standardise = Standardise(channels)
+        self.weight = nn.Parameter(torch.zeros(labels, channels))
+        self.bias = nn.Parameter(torch.zeros(labels))
+
+    def classifier(self, text: TextEncoder) -> Classifier:
+        """Return nothing: no words are used."""
+        return {}
+
+    def start(self, batches: Iterable[Features], labels: PartialLabels, classifier: Classifier) -> None:
+        """Measure the features' centre and scale; start at the base rates."""
+        self.standardise.fit(features.pooled for features in batches)
+        with torch.no_grad():
+            self.bias.copy_(base_rate_logits(labels))
+
+    def forward(self, features: Features, classifier: Classifier) -> Scores:
+        """Score the pooled vectors."""
+        standard: Tensor = self.standardise(features.pooled)
+        return Scores(standard @ self.weight.T + self.bias, None)

@@ -1,0 +1,200 @@
+"""Semantic-aware recognition: category-specific positions of the picture against category-specific prompts."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from taglens.backbones.text import TextEncoder
+from taglens.decoupling.layer import SemanticDecoupling
+from taglens.errors import TagLensError
+from taglens.labels.states import PartialLabels
+from taglens.methods.base import Classifier, Method, Scores, Setting, base_rate_logits
+from taglens.methods.guide import load_guide
+from taglens.methods.standardise import LENGTH
+from taglens.prompts.contexts import PromptContexts
+from taglens.prompts.templates import ensemble
+from taglens.shapes import Attention, Features
+
+
+@dataclass(frozen=True, kw_only=True)
+class SemanticAware:
+    """z_c = e^t s_c cos(f_c, g_c) + r_c . (f_c / |f_c| - m_c) + b_c, each class predicted independently.
+
+    f_c is the decoupled vector of class c, g_c the text encoder's vector of its prompt. Beyond the paper, each with its own switch:
+    attention that starts at CLIP's similarity map, a learned share per class of the pooled vector (``mix``), and a free vector r_c per
+    class (``residual``), all starting at "no change", so that nothing hangs on CLIP knowing the class names: s_c can fall to zero.
+
+    Source: arXiv 2412.10843 (reconstruction); the switches: docs/log.md.
+    """
+
+    decoupling: bool = True
+    """Let each class attend to its own positions; off: the pooled vector (the paper's ablation)."""
+    prompts: Literal["class", "shared", "template"] = "class"
+    """Learned contexts of each class, shared by all classes, or hand-written templates (the paper's ablation)."""
+    guide: str = "text"
+    """What tells a class where to look: 'text' (CLIP's embedding of its name) or 'glove:FILE' (the paper's)."""
+    attention_start: Literal["similarity", "zero", "random"] = "similarity"
+    """Start of the attention: CLIP's similarity map, uniform, or random (the published form)."""
+    residual: bool = True
+    """Learn a free vector per class beside the text vector."""
+    mix: bool = True
+    """Learn per class how much the pooled vector counts beside the decoupled one."""
+    context_start: str = "a photo of a"
+    """Words whose embeddings the learned contexts start from; empty: random."""
+    context_length: int | None = None
+    """Number of learned context vectors; default: as many as the start has tokens, 16 for a random start."""
+    hidden: int = 512
+    """Width of the attention's joint projection, D in the paper."""
+    sharpness: float = 30.0
+    """Starting factor on the cosine in the attention's similarity map."""
+    attention_rate: float = 0.1
+    """Learning rate of the attention's projections, relative to the class vectors'."""
+    prompt_rate: float = 0.1
+    """Learning rate of the contexts, relative to the class vectors'."""
+    kernel: str = "auto"
+    """Code that computes the attention; all give the same result."""
+
+    def __post_init__(self) -> None:
+        if self.sharpness <= 0 or self.hidden < 1 or min(self.attention_rate, self.prompt_rate) < 0:
+            raise TagLensError(f"expected positive sharpness and hidden and rates of at least 0, came {self}")
+
+    def build(self, setting: Setting, text: TextEncoder) -> "SemanticAwareMethod":
+        """Make the method with its starting weights."""
+        return SemanticAwareMethod(self, setting, text)
+
+
+class _Views(NamedTuple):
+    """Unit vectors of a picture as a class sees it: decoupled, pooled, or both."""
+
+    local: Float[Tensor, "batch label channel"] | None
+    pooled: Float[Tensor, "batch channel"]
+    attention: Attention | None
+
+
+class SemanticAwareMethod(Method):
+    """See :class:`SemanticAware`."""
+
+    template_vectors: Tensor
+    guide: Tensor
+    temperature: Tensor
+    spread: Tensor
+    local_centre: Tensor
+    pooled_centre: Tensor
+
+    def __init__(self, config: SemanticAware, setting: Setting, text: TextEncoder) -> None:
+        super().__init__()
+        self.config = config
+        labels, channels = len(setting.classes), setting.channels
+        self.register_buffer("template_vectors", ensemble(text.encode_texts, setting.prompt_names))
+        self.prompts = _contexts(config, setting, text)
+        self.register_buffer("guide", load_guide(config.guide, setting.classes, setting.prompt_names, text))
+        self.decoupling = _decoupling(config, self.template_vectors, self.guide) if config.decoupling else None
+        self.register_buffer("temperature", torch.tensor(setting.logit_scale))
+        self.register_buffer("spread", torch.ones(()))
+        self.register_buffer("local_centre", torch.zeros(labels, channels))
+        self.register_buffer("pooled_centre", torch.zeros(channels))
+        self.scale = nn.Parameter(torch.ones(labels))
+        self.bias = nn.Parameter(torch.zeros(labels))
+        self.local_share = nn.Parameter(torch.zeros(labels)) if config.decoupling and config.mix else None
+        self.residual = nn.Parameter(torch.zeros(labels, channels)) if config.residual else None
+
+    def classifier(self, text: TextEncoder) -> Classifier:
+        """Return the unit text vectors (label, channel) of the learned prompts."""
+        if self.prompts is None:
+            return {}
+        return {"vectors": functional.normalize(text.encode(*self.prompts()), dim=-1)}
+
+    def start(self, batches: Iterable[Features], labels: PartialLabels, classifier: Classifier) -> None:
+        """Measure the similarities' spread and the views' centres; start at the base rates. Labels only set the biases."""
+        similarities, count = [], 0
+        self.local_centre.zero_()
+        self.pooled_centre.zero_()
+        square = 0.0
+        for features in batches:
+            views = self._look(features)
+            similarities.append(self._mixed(views, self._vectors(classifier)))
+            self.pooled_centre += views.pooled.sum(0)
+            square += float(views.pooled.square().sum())
+            count += len(views.pooled)
+            if views.local is not None:
+                self.local_centre += views.local.sum(0)
+        self.pooled_centre /= count
+        self.local_centre /= count
+        self.spread.fill_(max(square / count - float(self.pooled_centre.square().sum()), 1e-12) ** 0.5)
+        similarity = torch.cat(similarities)
+        self.temperature.copy_(1 / similarity.std(0).mean().clamp(min=1e-4))
+        with torch.no_grad():
+            self.bias.copy_(base_rate_logits(labels).to(similarity) - self.temperature * similarity.mean(0))
+
+    def forward(self, features: Features, classifier: Classifier) -> Scores:
+        """Score a batch; the attention is None without decoupling."""
+        views = self._look(features)
+        logits = self.temperature * self.scale * self._mixed(views, self._vectors(classifier)) + self.bias
+        if self.residual is not None:
+            offset = self._mixed(_Views(self.local_centre[None], self.pooled_centre[None], None), self.residual)
+            logits = logits + LENGTH / self.spread * (self._mixed(views, self.residual) - offset)
+        return Scores(logits, views.attention)
+
+    def parameter_groups(self, rate: float) -> Sequence[dict[str, Any]]:
+        """Give scalars ten times the rate and no decay, the attention and the contexts their own small rates."""
+        scalars = [self.scale, self.bias, *([] if self.local_share is None else [self.local_share])]
+        groups = [{"params": scalars, "lr": 10 * rate, "weight_decay": 0.0}]
+        if self.residual is not None:
+            groups.append({"params": [self.residual], "lr": rate})
+        if self.prompts is not None:
+            groups.append({"params": list(self.prompts.parameters()), "lr": self.config.prompt_rate * rate, "weight_decay": 0.0})
+        if self.decoupling is not None:
+            sharpness = [] if self.decoupling.log_sharpness is None else [self.decoupling.log_sharpness]
+            projections = [weight for weight in self.decoupling.parameters() if weight is not self.decoupling.log_sharpness]
+            groups.append({"params": sharpness, "lr": 10 * rate, "weight_decay": 0.0})
+            groups.append({"params": projections, "lr": self.config.attention_rate * rate})
+        return [group for group in groups if group["params"]]
+
+    def _vectors(self, classifier: Classifier) -> Float[Tensor, "label channel"]:
+        return self.template_vectors if self.prompts is None else classifier["vectors"]
+
+    def _look(self, features: Features) -> _Views:
+        pooled = functional.normalize(features.pooled, dim=-1)
+        if self.decoupling is None:
+            return _Views(None, pooled, None)
+        decoupled = self.decoupling(features.map, self.guide)
+        return _Views(functional.normalize(decoupled.features, dim=-1), pooled, decoupled.attention)
+
+    def _mixed(self, views: _Views, vectors: Float[Tensor, "label channel"]) -> Float[Tensor, "batch label"]:
+        """Inner products of the class vectors with the mix of both views."""
+        if views.local is None or self.decoupling is None:
+            return views.pooled @ vectors.T
+        local = torch.einsum("bln,ln->bl", views.local, vectors)
+        if self.local_share is None:
+            return local
+        return torch.lerp(views.pooled @ vectors.T, local, torch.sigmoid(self.local_share))
+
+
+def _contexts(config: SemanticAware, setting: Setting, text: TextEncoder) -> PromptContexts | None:
+    if config.prompts == "template":
+        return None
+    return PromptContexts(
+        text,
+        setting.prompt_names,
+        per_class=config.prompts == "class",
+        start=config.context_start or None,
+        context_length=config.context_length,
+        seed=setting.seed,
+    )
+
+
+def _decoupling(config: SemanticAware, text_vectors: Tensor, guide: Tensor) -> SemanticDecoupling:
+    return SemanticDecoupling(
+        text_vectors.shape[1],
+        guide.shape[1],
+        hidden=config.hidden,
+        anchor=text_vectors if config.attention_start == "similarity" else None,
+        sharpness=config.sharpness,
+        residual="random" if config.attention_start == "random" else "zero",
+        kernel=config.kernel,
+    )

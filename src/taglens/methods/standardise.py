@@ -1,0 +1,37 @@
+"""Unit vectors, centred and scaled by the training pictures, so that one learning rate suits every backbone."""
+
+from collections.abc import Iterable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+LENGTH = 8.0
+"""Root mean square length of the standardised vectors; any constant would do, the learning rates are tuned for this one."""
+
+
+class Standardise(nn.Module):
+    """x = LENGTH (f / |f| - centre) / spread.
+
+    CLIP's picture vectors share a large common part that carries no information; taking it out conditions a linear layer well.
+    ``centre`` (channel,) is the mean of the training pictures' unit vectors, ``spread`` the root mean square of what is left.
+    """
+
+    centre: Tensor
+    spread: Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.register_buffer("centre", torch.zeros(channels))
+        self.register_buffer("spread", torch.ones(()))
+
+    def fit(self, batches: Iterable[Float[Tensor, "batch channel"]]) -> None:
+        """Measure centre and spread; labels are not looked at."""
+        unit = torch.cat([functional.normalize(batch, dim=-1) for batch in batches])
+        self.centre.copy_(unit.mean(0))
+        self.spread.copy_((unit - self.centre).square().sum(-1).mean().sqrt().clamp(min=1e-6))
+
+    def forward(self, vectors: Float[Tensor, "*batch channel"]) -> Float[Tensor, "*batch channel"]:
+        """Return the standardised vectors."""
+        return (functional.normalize(vectors, dim=-1) - self.centre) * (LENGTH / self.spread)

@@ -1,0 +1,53 @@
+"""Settings of training; this file imports nothing heavy, so that the command line stays quick."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from taglens.errors import TrainingError
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """How a method is trained. The defaults are chosen once for all data sets and proportions (docs/log.md)."""
+
+    epochs: int = 15
+    """Passes over the training pictures; the best epoch on held-out labels is kept."""
+    batch_size: int = 64
+    """Pictures in one step, over all devices together."""
+    rate: float = 2e-3
+    """Learning rate of the class vectors; a method gives its other parts multiples of it."""
+    optimiser: Literal["adamw", "sgd"] = "adamw"
+    """AdamW, or SGD with momentum 0.9."""
+    weight_decay: float = 0.01
+    """Weight decay of class vectors and projections."""
+    warmup_epochs: float = 1.0
+    """Epochs over which the rate rises linearly; after them it falls as a cosine to zero."""
+    gradient_clip: float | None = 1.0
+    """Largest norm of the gradient; none: not clipped."""
+    loss: str = "partial_bce"
+    """Name of the loss: partial_bce, partial_asymmetric, partial_focal, class_balanced, unknown_as_negative."""
+    loss_options: dict[str, float] = field(default_factory=dict)
+    """Options of the loss, such as gamma_negative 4 for partial_asymmetric."""
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    """Number format of the method's products; weights stay float32."""
+    holdout: float = 0.15
+    """Share of the training pictures whose labels choose the epoch and the thresholds; never the test part."""
+    patience: int | None = None
+    """Stop after so many epochs without a better held-out result; none: train all epochs."""
+    seed: int = 0
+    """Seed of the held-out share, the order of pictures and random starts."""
+
+    def __post_init__(self) -> None:
+        checks = {
+            "epochs": self.epochs >= 1,
+            "batch_size": self.batch_size >= 1,
+            "rate": self.rate > 0,
+            "weight_decay": self.weight_decay >= 0,
+            "warmup_epochs": self.warmup_epochs >= 0,
+            "holdout": 0 <= self.holdout < 1,
+            "gradient_clip": self.gradient_clip is None or self.gradient_clip > 0,
+            "patience": self.patience is None or self.patience >= 1,
+        }
+        for name, valid in checks.items():
+            if not valid:
+                raise TrainingError(f"training setting {name} cannot be {getattr(self, name)}; see taglens train --help")

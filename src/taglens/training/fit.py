@@ -1,0 +1,174 @@
+"""Training a method on stored features, by Lightning's Trainer."""
+
+import logging
+import signal
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import lightning
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar
+from numpy.typing import NDArray
+
+from taglens.backbones.text import TextEncoder
+from taglens.errors import TrainingError
+from taglens.labels.states import PartialLabels
+from taglens.losses import build_loss
+from taglens.methods import Method
+from taglens.training.callbacks import KeepBest
+from taglens.training.config import TrainConfig
+from taglens.training.data import FeatureDataset, FeatureRows, batches_of, hold_out, loader
+from taglens.training.module import TrainingModule
+
+PRECISIONS: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
+    "float32": "32-true",
+    "bfloat16": "bf16-mixed",
+    "float16": "16-mixed",
+}
+STARTING_PICTURES = 4096
+"""Starting values are means over pictures; more than these change nothing that can be seen."""
+MONITOR, HIGHER = "held_out_mAP", True
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """What training did; the method holds the best weights."""
+
+    history: list[dict[str, float]]
+    """A row per epoch: epoch, loss, rate, held_out_mAP (percent), held_out_loss."""
+    epoch: int
+    """The epoch whose weights were kept."""
+    held_out: NDArray[np.int64]
+    """Rows of the pictures that were held out of training."""
+    stopped: str | None
+    """Why training ended early, if it did."""
+
+
+def fit(
+    method: Method,
+    text: TextEncoder,
+    features: FeatureRows,
+    labels: PartialLabels,
+    config: TrainConfig,
+    *,
+    accelerator: str = "auto",
+    devices: int | str = 1,
+    progress: bool = True,
+    checkpoints: Path | None = None,
+) -> FitResult:
+    """Train ``method`` on the known labels and leave the best held-out epoch's weights in it.
+
+    ``checkpoints`` is a folder for Lightning's last checkpoint; one that is there already is resumed.
+
+    Raises:
+        TrainingError: no known label; or the loss stopped being finite before one epoch was finished.
+    """
+    if not labels.known.any():
+        raise TrainingError("no label is known, so there is nothing to learn from; fill some cells with 1 or 0, or raise --known")
+    lightning.seed_everything(config.seed, verbose=False)
+    training, held_out = hold_out(labels, config.holdout, config.seed)
+    known = training[labels.known[training].any(1)]
+    _start(method, text, features, labels, training, config)
+    if method.gradient_free:
+        return FitResult([], 0, held_out, None)
+    module = TrainingModule(method, text, build_loss(config.loss, labels.rows(known), **config.loss_options), config)
+    best = KeepBest(MONITOR, HIGHER)
+    trainer = _trainer(config, best, accelerator, devices, progress, checkpoints, validate=len(held_out) > 0)
+    batches = loader(FeatureDataset(features, labels, known), config.batch_size, shuffle_seed=config.seed)
+    checks = loader(FeatureDataset(features, labels, held_out), 256) if len(held_out) else None
+    stopped = _run(trainer, module, batches, checks, best, checkpoints)
+    if best.weights:
+        method.load_state_dict(best.weights)
+    return FitResult(module.history, best.epoch, held_out, stopped)
+
+
+def _start(
+    method: Method, text: TextEncoder, features: FeatureRows, labels: PartialLabels, rows: NDArray[np.int64], config: TrainConfig
+) -> None:
+    sample = np.sort(np.random.default_rng(config.seed).permutation(rows)[:STARTING_PICTURES])
+    with torch.no_grad():
+        method.start(batches_of(features, sample, 256), labels.rows(rows), method.classifier(text))
+
+
+def _trainer(
+    config: TrainConfig,
+    best: KeepBest,
+    accelerator: str,
+    devices: int | str,
+    progress: bool,
+    checkpoints: Path | None,
+    *,
+    validate: bool,
+) -> lightning.Trainer:
+    callbacks: list[lightning.Callback] = [best]
+    if progress:
+        callbacks.append(TQDMProgressBar(leave=False))
+    if checkpoints is not None:
+        callbacks.append(ModelCheckpoint(checkpoints, save_last=True, save_top_k=0))
+    if config.patience is not None and validate:
+        callbacks.append(EarlyStopping(MONITOR, patience=config.patience, mode="max" if HIGHER else "min"))
+    with _quiet():
+        return lightning.Trainer(
+            accelerator=accelerator,
+            devices=devices,
+            max_epochs=config.epochs,
+            precision=PRECISIONS[config.precision],
+            gradient_clip_val=config.gradient_clip,
+            callbacks=callbacks,
+            enable_progress_bar=progress,
+            enable_model_summary=False,
+            enable_checkpointing=checkpoints is not None,
+            num_sanity_val_steps=0,
+            limit_val_batches=1.0 if validate else 0,
+            logger=False,
+        )
+
+
+def _run(
+    trainer: lightning.Trainer,
+    module: TrainingModule,
+    batches: object,
+    checks: object,
+    best: KeepBest,
+    checkpoints: Path | None,
+) -> str | None:
+    """Train; return why it ended early, or None."""
+    last = None if checkpoints is None or not (checkpoints / "last.ckpt").is_file() else checkpoints / "last.ckpt"
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        with _quiet():
+            trainer.fit(module, batches, checks, ckpt_path=last, weights_only=True)
+    except TrainingError as error:
+        if not best.weights:
+            raise
+        return str(error)
+    except SystemExit:  # Lightning turns Ctrl-C into an exit
+        if not best.interrupted:
+            raise
+        if not best.weights:
+            raise KeyboardInterrupt from None
+        return f"interrupted by Ctrl-C in epoch {trainer.current_epoch + 1}"
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    return None
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Hide Lightning's advice on workers and devices: batches come from memory-mapped files, workers would only slow them."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero")]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="lightning")
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)

@@ -1,0 +1,106 @@
+"""The only LightningModule: one step of any method."""
+
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor
+
+from taglens.backbones.text import TextEncoder
+from taglens.errors import TrainingError
+from taglens.labels.states import PartialLabels
+from taglens.losses import Loss, LossSum
+from taglens.methods import Classifier, Method
+from taglens.metrics.average_precision import average_precision, mean_average_precision
+from taglens.training.config import TrainConfig
+from taglens.training.data import Batch
+from taglens.training.schedule import optimiser, warmup_cosine
+
+NAN_ADVICE = (
+    "try a smaller --train.rate, --train.gradient-clip 1, or --train.precision float32; look for extreme values with taglens inspect"
+)
+
+
+class TrainingModule(lightning.LightningModule):
+    """Binds a method, the frozen text encoder and a loss.
+
+    The loss returns sum and count; here is the one place that divides, by the known count over all processes. As DDP averages
+    gradients over processes, the local sum is multiplied by their number.
+    """
+
+    def __init__(self, method: Method, text: TextEncoder, loss: Loss, config: TrainConfig) -> None:
+        super().__init__()
+        self.method, self.loss, self.config = method, loss, config
+        self._frozen_text = (text,)  # in a tuple: not a sub-module, so neither trained nor in the checkpoint
+        self._classifier: Classifier = {}
+        self._held_out: list[tuple[Tensor, Tensor, LossSum]] = []
+        self._losses: list[Tensor] = []
+        self.history: list[dict[str, float]] = []
+
+    @property
+    def text(self) -> TextEncoder:
+        """The frozen text encoder, on this module's device."""
+        return self._frozen_text[0].to(self.device)
+
+    def global_mean(self, loss: LossSum) -> Tensor:
+        """Return the loss whose gradient, averaged over processes, is that of the global sum / the global known count."""
+        count = self.trainer.strategy.reduce(loss.known.detach().clone(), reduce_op="sum")
+        return loss.total * (self.trainer.world_size / count.clamp(min=1))
+
+    def training_step(self, batch: Batch, index: int) -> Tensor:
+        """Return the loss of one batch; stops at a value that is not finite."""
+        batch = Batch(*batch)
+        scores = self.method(batch.features, self.method.classifier(self.text))
+        loss = self.global_mean(self.loss(scores.logits.float(), batch.targets))
+        if not torch.isfinite(loss):
+            raise TrainingError(
+                f"the loss became {loss.item()} in epoch {self.current_epoch + 1}, step {index + 1}; "
+                f"the best weights so far are kept. What to do: {NAN_ADVICE}"
+            )
+        self._losses.append(loss.detach())
+        self.log("loss", loss.detach(), prog_bar=True)
+        return loss
+
+    def on_train_epoch_end(self) -> None:
+        """Note the epoch's mean loss beside its held-out result."""
+        loss = float(self.trainer.strategy.reduce(torch.stack(self._losses).mean(), reduce_op="mean"))
+        self._losses.clear()
+        row = {"epoch": self.current_epoch + 1, "loss": loss, "rate": self.optimizers().param_groups[0]["lr"]}  # type: ignore[union-attr]
+        self.history.append(
+            row | {name: float(value) for name, value in self.trainer.callback_metrics.items() if name.startswith("held_out")}
+        )
+
+    def on_validation_epoch_start(self) -> None:
+        """Run the text encoder once for the whole evaluation."""
+        self._classifier = self.method.classifier(self.text)
+        self._held_out.clear()
+
+    def validation_step(self, batch: Batch, index: int) -> None:
+        """Score held-out pictures."""
+        batch = Batch(*batch)
+        logits = self.method(batch.features, self._classifier).logits.float()
+        self._held_out.append((torch.sigmoid(logits), batch.targets, self.loss(logits, batch.targets)))
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the held-out mAP (percent) and loss, over all processes together."""
+        probabilities, targets = (self._everywhere(torch.cat(part)) for part in list(zip(*self._held_out, strict=True))[:2])
+        sums = [torch.stack(part).sum() for part in zip(*(loss for *_, loss in self._held_out), strict=True)]
+        total, known = (self.trainer.strategy.reduce(part, reduce_op="sum") for part in sums)
+        ap = average_precision(probabilities.cpu().numpy(), PartialLabels(targets.cpu().numpy()))
+        mean = mean_average_precision(ap) if np.isfinite(ap).any() else 0.0
+        self.log("held_out_mAP", torch.tensor(100 * mean, device=self.device), prog_bar=True)
+        self.log("held_out_loss", total / known.clamp(min=1))
+
+    def _everywhere(self, part: Tensor) -> Tensor:
+        gathered = self.all_gather(part)
+        return gathered.flatten(0, 1) if gathered.ndim > part.ndim else gathered  # type: ignore[no-any-return,union-attr]
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """Return the optimiser and its schedule, stepped every batch."""
+        optimizer = optimiser(self.config, self.method.parameter_groups(self.config.rate))
+        steps = int(self.trainer.estimated_stepping_batches)
+        warmup = round(self.config.warmup_epochs * steps / self.config.epochs)
+        scheduler: dict[str, Any] = {"scheduler": warmup_cosine(optimizer, steps, warmup), "interval": "step"}
+        return {"optimizer": optimizer, "lr_scheduler": scheduler}  # type: ignore[typeddict-item]
