@@ -57,7 +57,8 @@ def find_layout(header: Sequence[str], where: str) -> Layout:
     names = [name.strip() for name in header]
     if "image" not in names:
         if len(names) == 1 and any(sign in names[0] for sign in ";\t"):
-            raise TableError(f"{where}: the columns are separated by {';' if ';' in names[0] else 'tabs'}; save the table with commas")
+            separator = "';'" if ";" in names[0] else "tabs"
+            raise TableError(f"{where}: the columns are separated by {separator}; save the table with commas")
         raise TableError(f"{where}: no column 'image', came {', '.join(map(repr, names[:8]))}; name the column of the pictures 'image'")
     for name in ("image", "split"):
         if names.count(name) > 1:
