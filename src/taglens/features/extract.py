@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from taglens.backbones.backbone import Backbone
@@ -152,6 +153,9 @@ def _remembering(memory: DigestMemory) -> Iterator[list[Read]]:
     reads: list[Read] = []
     try:
         yield reads
+    except KeyboardInterrupt as interruption:
+        interruption.add_note("the pictures that were read are kept; the same command goes on from there")
+        raise
     finally:
         memory.add(reads)
 
@@ -173,7 +177,9 @@ def _progress_bar(shown: bool) -> Iterator[Progress]:
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, disable=not shown) as bar:
+    # Standard output belongs to results; a log file needs no bar.
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not (shown and console.is_terminal), transient=True) as bar:
         yield bar
 
 

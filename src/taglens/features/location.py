@@ -1,5 +1,6 @@
 """Where caches lie, how large they are, and what may go."""
 
+import json
 import os
 import shutil
 import time
@@ -14,6 +15,8 @@ from taglens.errors import OutputError
 VARIABLE = "TAGLENS_CACHE"
 DESCRIPTION = "store.json"
 LOCK = "lock"
+INDEX = "index.bin"
+RECORD_BYTES = 24
 
 
 def cache_folder() -> Path:
@@ -34,6 +37,10 @@ class CachedStore:
     bytes: int
     used: float
     """When it was last opened, in seconds since 1970."""
+    backbone: str
+    """Name the backbone was loaded by."""
+    rows: int
+    """Pictures in it, each view counted."""
 
     @property
     def days(self) -> float:
@@ -45,8 +52,17 @@ def list_stores(cache: Path | None = None) -> list[CachedStore]:
     """Return the feature stores, the one unused for longest first."""
     folder = features_folder(cache)
     described = [path.parent for path in folder.glob(f"*/{DESCRIPTION}")] if folder.is_dir() else []
-    stores = [CachedStore(path, _size(path), (path / DESCRIPTION).stat().st_mtime) for path in described]
-    return sorted(stores, key=lambda store: (store.used, store.folder.name))
+    return sorted(map(_describe, described), key=lambda store: (store.used, store.folder.name))
+
+
+def _describe(folder: Path) -> CachedStore:
+    path = folder / DESCRIPTION
+    try:
+        backbone = str(json.loads(path.read_text(encoding="utf-8")).get("backbone", "?"))
+    except ValueError:
+        backbone = "damaged"
+    sizes = {child.name: child.stat().st_size for child in folder.iterdir() if child.is_file()}
+    return CachedStore(folder, sum(sizes.values()), path.stat().st_mtime, backbone, sizes.get(INDEX, 0) // RECORD_BYTES)
 
 
 def evict(
@@ -82,13 +98,3 @@ def _delete(folder: Path) -> bool:
     except OSError as error:
         raise OutputError(f"cannot delete the feature store {folder}: {error.strerror}; delete the folder by hand") from error
     return True
-
-
-def _size(folder: Path) -> int:
-    total = 0
-    for path in folder.iterdir():
-        try:
-            total += path.stat().st_size
-        except FileNotFoundError:
-            continue
-    return total

@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from taglens.errors import OutputError
-from taglens.features.location import DESCRIPTION, LOCK
+from taglens.features.location import DESCRIPTION, INDEX, LOCK, RECORD_BYTES
 from taglens.outputs import write_json
 from taglens.shapes import Features
 
@@ -29,8 +29,8 @@ logger = logging.getLogger(__name__)
 SHARD_BYTES = 256 * 2**20
 FORMAT = 1
 DIGEST_BYTES = 16
-INDEX = "index.bin"
 RECORD = np.dtype([("digest", f"V{DIGEST_BYTES}"), ("view", "<u4"), ("check", "<u4")])
+assert RECORD.itemsize == RECORD_BYTES
 
 
 class Key(NamedTuple):
