@@ -3,13 +3,19 @@
 import difflib
 import hashlib
 import json
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlparse
+from urllib.request import getproxies
 
 import open_clip
 import torch
+from huggingface_hub import constants
 from open_clip.pretrained import download_pretrained, download_pretrained_from_hf
 
 from taglens.backbones.tiny import tiny_files
@@ -110,7 +116,8 @@ def _from_tag(spec: str) -> Source:
         config["quick_gelu"] = True
     repository, _, file = str(entry.get("hf_hub", "")).rpartition("/")
     try:
-        weights = Path(download_pretrained(entry))
+        with _quick_when_offline():
+            weights = Path(download_pretrained(entry))
     except Exception as error:
         raise _unreachable(spec, repository, file or "open_clip_model.safetensors", str(entry.get("url", "")), error) from error
     return Source(spec, config, entry, weights)
@@ -118,12 +125,29 @@ def _from_tag(spec: str) -> Source:
 
 def _from_hub(spec: str, repository: str) -> Source:
     try:
-        config_path = Path(download_pretrained_from_hf(repository, filename="open_clip_config.json"))
-        weights = Path(download_pretrained_from_hf(repository))
+        with _quick_when_offline():
+            config_path = Path(download_pretrained_from_hf(repository, filename="open_clip_config.json"))
+            weights = Path(download_pretrained_from_hf(repository))
     except Exception as error:
         raise _unreachable(spec, repository, "open_clip_model.safetensors", "", error) from error
     config, preprocess = _read_config(config_path)
     return Source(spec, config, preprocess, weights)
+
+
+@contextmanager
+def _quick_when_offline() -> Iterator[None]:
+    """Look only at what was fetched before when the hub's name cannot even be resolved: its client would retry for a minute."""
+    before = constants.HF_HUB_OFFLINE
+    host = urlparse(constants.ENDPOINT).hostname
+    try:
+        if not getproxies():
+            socket.getaddrinfo(host, 443)
+    except OSError:
+        constants.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
 
 
 def _unknown(spec: str, name: str, options: list[str], near: list[str] | None = None) -> BackboneError:
@@ -136,7 +160,7 @@ def _unknown(spec: str, name: str, options: list[str], near: list[str] | None = 
 def _unreachable(spec: str, repository: str, file: str, url: str, error: Exception) -> BackboneError:
     place = f"https://huggingface.co/{repository}" if repository else url
     config = "open_clip_config.json" if repository else "the model's configuration"
-    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0].removesuffix(".")
     return BackboneError(
         f"cannot fetch backbone {spec!r} ({reason}). On a machine with access, fetch {config} and {file} from {place}, "
         f"copy them here and pass --backbone /path/open_clip_config.json:/path/{file}; or use --backbone tiny, which needs no download"
