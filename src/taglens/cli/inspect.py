@@ -70,7 +70,8 @@ def _print_table(console: Console, config: Inspect, table: LabelTable) -> None:
     counts = class_counts(table)
     sourced = any(count.predicted or count.reviewed for count in counts)
     headings = ["positive", "negative", "unknown", *(["given", "predicted", "reviewed"] if sourced else [])]
-    shown = Table("class", title=escape(f"{config.data}: {len(table):,} pictures, {len(counts)} classes"), title_justify="left")
+    console.print(escape(f"{config.data}: {len(table):,} pictures, {len(counts)} classes"), soft_wrap=True, highlight=False)
+    shown = Table("class")
     for heading in headings:
         shown.add_column(heading, justify="right")
     for count in counts:
