@@ -75,9 +75,13 @@ def form_of(path: Path) -> str:
 
 def tags_of(probabilities: NDArray[np.float32], classes: Sequence[str], thresholds: NDArray[np.float64]) -> list[str]:
     """Return the classes whose probability reaches their threshold."""
+    return [classes[place] for place in tag_places(probabilities, thresholds)]
+
+
+def tag_places(probabilities: NDArray[np.float32], thresholds: NDArray[np.float64]) -> list[int]:
+    """Return the places of the classes whose probability reaches their threshold."""
     # In the probabilities' own type: a float32 0.7 reaches a threshold written 0.7.
-    reached = probabilities >= thresholds.astype(probabilities.dtype)
-    return [name for name, is_tag in zip(classes, reached, strict=True) if is_tag]
+    return [int(place) for place in np.flatnonzero(probabilities >= thresholds.astype(probabilities.dtype))]
 
 
 def _write_csv(rows: Rows, classes: Sequence[str], thresholds: NDArray[np.float64], target: IO[bytes]) -> None:

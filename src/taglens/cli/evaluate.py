@@ -1,0 +1,84 @@
+"""``taglens evaluate RUN DATA``: how good a trained run is on the test part of some data."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from taglens.cli.console import print_classes, print_scores, progress, say, warn
+from taglens.cli.options import Device, OnBadImage, device_name
+from taglens.datasets.source import DataOptions, Part, read_data
+
+if TYPE_CHECKING:
+    from taglens.labels.table import LabelTable
+    from taglens.recognizer import Recognizer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluate:
+    """Compare a run's predictions with the known labels of some data.
+
+    Prints the metrics; with --out also writes them to DIR/metrics.json.
+    """
+
+    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    """Folder that `taglens train` made."""
+    data: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
+    """A CSV, Parquet or JSON table, or name:root such as voc2007:/data/VOCdevkit."""
+    out: Path | None = None
+    """Folder for metrics.json."""
+    force: bool = False
+    """Replace metrics.json if it is there."""
+    part: Part = "test"
+    """Part of the data to evaluate on."""
+    options: Annotated[DataOptions, tyro.conf.arg(name="")] = field(default_factory=DataOptions)
+    on_bad_image: OnBadImage = "error"
+    """Stop at an unreadable picture, or leave it out and say so."""
+    batch: int = 32
+    """Pictures encoded together."""
+    device: Device = "auto"
+    """Where to compute."""
+
+
+def run(config: Evaluate) -> int:
+    """Evaluate, print and write."""
+    from taglens.labels.names import align_classes
+    from taglens.metrics import evaluate
+    from taglens.outputs import write_json
+    from taglens.recognizer import Recognizer
+
+    table = read_data(config.data, config.part, config.options)
+    for warning in table.warnings:
+        warn(warning)
+    recognizer = Recognizer.load(config.run, device=device_name(config.device))
+    table = align_classes(table, recognizer.classes)
+    rows, probabilities = _predict(recognizer, table, config)
+    found = evaluate(probabilities, table.labels.rows(rows), recognizer.classes, recognizer.thresholds).to_json()
+    if config.out is not None:
+        write_json(config.out / "metrics.json", found, force=config.force)
+    print_classes(found["per_class"])
+    print_scores({str(config.run): found}, f"{config.data}: {found['images']:,} pictures, percent")
+    if found["classes_without_positives"]:
+        say(f"left out of the means, no known positive: {', '.join(found['classes_without_positives'])}")
+    return 0
+
+
+def _predict(recognizer: "Recognizer", table: "LabelTable", config: Evaluate) -> tuple[list[int], Any]:
+    """Return the rows that could be read and their probabilities (image, label)."""
+    import numpy as np
+
+    from taglens.errors import PictureError
+    from taglens.inference.predictor import predict_pictures
+
+    paths = [table.path(row) for row in range(len(table))]
+    skipped: list[Path] = []
+
+    def skip(path: Path, error: PictureError) -> None:
+        warn(f"left out: {error}")
+        skipped.append(path)
+
+    stream = predict_pictures(recognizer, paths, batch=config.batch, on_bad=config.on_bad_image, on_skip=skip)
+    probabilities = [prediction.probabilities for prediction in progress(stream, "evaluating", len(paths))]
+    rows = [row for row, path in enumerate(paths) if path not in set(skipped)]
+    return rows, np.stack(probabilities) if probabilities else np.zeros((0, len(recognizer.classes)), np.float32)

@@ -1,0 +1,136 @@
+"""``taglens predict RUN IMAGES...``: probabilities, tags and heatmaps of any pictures."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated, Literal
+
+import tyro
+
+from taglens.cli.console import progress, say, warn
+from taglens.cli.options import Device, OnBadImage, device_name
+from taglens.errors import OutputError, PictureError, TagLensError, unknown_name
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from taglens.inference.predictor import PicturePrediction
+    from taglens.recognizer import Recognizer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predict:
+    """Write each picture's probability of every class, and heatmaps of where it was seen.
+
+    Prints CSV unless --out names a file; pictures are read as they come, so a folder of any size will do.
+    """
+
+    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    """Folder that `taglens train` made."""
+    images: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="IMAGES...")]
+    """Pictures, folders (searched to the bottom) and globs in quotes."""
+    out: Path | None = None
+    """File to write; its suffix (.csv, .jsonl, .parquet) chooses the format."""
+    format: Literal["csv", "tags", "jsonl", "parquet"] | None = None
+    """csv: a probability column for each class; tags: image and tags such as dog|beach, readable as DATA again."""
+    force: bool = False
+    """Replace the file if it is there."""
+    heatmaps: Path | None = None
+    """Folder for pictures of where each tag was seen: the tags of a picture, or its most probable class if it has none."""
+    classes: tuple[str, ...] = ()
+    """Only these classes; their heatmaps are written whatever their probability."""
+    threshold: float | None = None
+    """A class is a tag where its probability is at least this; none: the run's own thresholds."""
+    on_bad_image: OnBadImage = "error"
+    """Stop at an unreadable picture, or leave it out and say so."""
+    batch: int = 32
+    """Pictures encoded together."""
+    device: Device = "auto"
+    """Where to compute."""
+
+    def __post_init__(self) -> None:
+        if not self.images:
+            raise TagLensError("no picture given; name pictures, folders or globs behind the run")
+        if self.threshold is not None and not 0 <= self.threshold <= 1:
+            raise TagLensError(f"--threshold must lie between 0 and 1, came {self.threshold}")
+        if self.format == "parquet" and self.out is None:
+            raise OutputError("parquet cannot be printed; pass --out FILE")
+
+
+def run(config: Predict) -> int:
+    """Predict and write."""
+    from taglens.inference.writers import form_of, write_predictions
+    from taglens.recognizer import Recognizer
+
+    if config.out is not None and config.out.exists() and not config.force:
+        raise OutputError(f"{config.out} exists already; choose another name or pass --force to replace it")
+    recognizer = Recognizer.load(config.run, device=device_name(config.device))
+    places = _places(config.classes, recognizer.classes)
+    thresholds = _thresholds(recognizer, config.threshold)
+    names = [recognizer.classes[place] for place in places]
+    form = config.format or (form_of(config.out) if config.out else "csv")
+    rows = _only(_stream(recognizer, config, thresholds, places), places)
+    target: Path | IO[bytes] = config.out or sys.stdout.buffer
+    try:
+        write_predictions(rows, names, thresholds[places], target, form, force=config.force)
+    except KeyboardInterrupt as interruption:
+        interruption.add_note(f"{config.out} was not written" if config.out else "the rows above are complete")
+        raise
+    if config.out is not None:
+        say(f"wrote {config.out}")
+    return 0
+
+
+def _stream(
+    recognizer: "Recognizer", config: Predict, thresholds: "NDArray[np.float64]", places: list[int]
+) -> Iterator["PicturePrediction"]:
+    from taglens.datasets.files import list_pictures
+    from taglens.inference.heatmap_files import HeatmapFolder, save_heatmaps
+    from taglens.inference.predictor import predict_pictures
+
+    def skip(path: Path, error: PictureError) -> None:
+        warn(f"left out: {error}")
+
+    maps = config.heatmaps is not None
+    stream = predict_pictures(
+        recognizer, list_pictures(config.images), batch=config.batch, maps=maps, on_bad=config.on_bad_image, on_skip=skip
+    )
+    if config.heatmaps is not None:
+        folder = HeatmapFolder(config.heatmaps, recognizer.classes)
+        shown = _Shown(thresholds, places if config.classes else None)
+        stream = save_heatmaps(stream, folder, shown, recognizer.backbone.transform)
+    return progress(stream, "predicting")
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """Chooses the classes whose heatmaps are written."""
+
+    thresholds: "NDArray[np.float64]"
+    places: list[int] | None
+
+    def __call__(self, probabilities: "NDArray[np.float32]") -> list[int]:
+        if self.places is not None:
+            return self.places
+        from taglens.inference.writers import tag_places
+
+        return tag_places(probabilities, self.thresholds) or [int(probabilities.argmax())]
+
+
+def _only(rows: Iterable["PicturePrediction"], places: list[int]) -> Iterator["PicturePrediction"]:
+    return (replace(row, probabilities=row.probabilities[places]) for row in rows)
+
+
+def _places(chosen: tuple[str, ...], classes: tuple[str, ...]) -> list[int]:
+    for name in chosen:
+        if name not in classes:
+            raise unknown_name("class", name, classes)
+    return [classes.index(name) for name in chosen or classes]
+
+
+def _thresholds(recognizer: "Recognizer", threshold: float | None) -> "NDArray[np.float64]":
+    import numpy as np
+
+    return np.broadcast_to(np.asarray(recognizer.thresholds if threshold is None else threshold, np.float64), len(recognizer.classes))

@@ -1,0 +1,114 @@
+"""``taglens train DATA``: learn a recogniser from partial labels into a run folder."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from taglens.cli.options import Device, OnBadImage, device_name
+from taglens.datasets.source import DataOptions
+from taglens.errors import TagLensError
+from taglens.training.config import TrainConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class Train:
+    """Train on the known labels of some data; the run folder holds weights, metrics, history and report.html.
+
+    Ctrl-C ends training and keeps the best epoch so far.
+    """
+
+    data: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
+    """A CSV, Parquet or JSON table, or name:root such as voc2007:/data/VOCdevkit."""
+    known: float | None = None
+    """Hide labels so that this share stays known (the field's seeded masks); none: all that the data know."""
+    seed: int = 0
+    """Seed of the hidden labels."""
+    backbone: str = "tiny"
+    """tiny, MODEL/TAG of open_clip such as RN101/openai, hf-hub:..., or a local path.json:path.safetensors."""
+    image_size: int | None = None
+    """Side of the pictures in pixels; none: the backbone's own. 448 is the field's."""
+    method: str = "semantic_aware"
+    """semantic_aware, zero_shot, linear_probe, coop, dualcoop, positive_coop."""
+    method_options: dict[str, str] = field(default_factory=dict)
+    """Options of the method, such as: decoupling false guide glove:glove.300d.txt."""
+    names: Path | None = None
+    """JSON file of the words for a class in prompts: {"tvmonitor": "television", ...}."""
+    out: Path = Path("runs/latest")
+    """Folder of the run."""
+    force: bool = False
+    """Replace an earlier run in that folder."""
+    options: Annotated[DataOptions, tyro.conf.arg(name="")] = field(default_factory=DataOptions)
+    on_bad_image: OnBadImage = "error"
+    """Stop at an unreadable picture, or leave it out and list it in the run folder."""
+    cache: Path | None = None
+    """Folder of the feature store; none: TAGLENS_CACHE or the user's cache folder."""
+    device: Device = "auto"
+    """Where to compute."""
+    training: TrainConfig = field(default_factory=TrainConfig)
+
+    def __post_init__(self) -> None:
+        if self.known is not None and not 0 < self.known <= 1:
+            raise TagLensError(f"--known is a share above 0 and at most 1, such as 0.1; came {self.known}")
+
+
+def run(config: Train) -> int:
+    """Train, evaluate and report."""
+    from taglens.experiments.run import train_run
+
+    train_run(
+        config.data,
+        config.out,
+        known=config.known,
+        seed=config.seed,
+        backbone=config.backbone,
+        image_size=config.image_size,
+        method=config.method,
+        method_options={name: option_value(text) for name, text in config.method_options.items()},
+        names=read_names(config.names),
+        force=config.force,
+        options=config.options,
+        on_bad=config.on_bad_image,
+        cache=config.cache,
+        device=device_name(config.device),
+        training=config.training,
+    )
+    return 0
+
+
+def option_value(text: str) -> Any:
+    """Return a method's option as the number, truth value or text that it is.
+
+    >>> [option_value(text) for text in ("0.5", "false", "none", "glove:a.txt")]
+    [0.5, False, None, 'glove:a.txt']
+    """
+    plain = {"true": True, "false": False, "none": None}
+    if text.lower() in plain:
+        return plain[text.lower()]
+    for number in (int, float):
+        try:
+            return number(text)
+        except ValueError:
+            continue
+    return text
+
+
+def read_names(path: Path | None) -> dict[str, str]:
+    """Return the words for classes from a JSON file; none from no file.
+
+    Raises:
+        TagLensError: the file is missing, no JSON, or not an object of texts.
+    """
+    if path is None:
+        return {}
+    try:
+        names = json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise TagLensError(f"--names {path}: {error.strerror}; expected a JSON file of class names and words") from error
+    except ValueError as error:
+        raise TagLensError(f'--names {path}: not JSON ({error}); expected such as {{"tvmonitor": "television"}}') from error
+    if not isinstance(names, dict) or not all(isinstance(words, str) for words in names.values()):
+        raise TagLensError(f'--names {path}: expected an object of class names and words such as {{"tvmonitor": "television"}}')
+    return names
