@@ -1,44 +1,14 @@
 """Streaming: order, batches, bounded reading, bad pictures. A recogniser that can be computed by hand stands in for the real one."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import torch
+from mean_colour import SIZE, MeanColour
 from PIL import Image
 
-from taglens.datasets.transforms import PictureTransform
 from taglens.errors import PictureError
 from taglens.inference.predictor import predict_pictures
-
-SIZE = 8
-
-
-class MeanColour:
-    """Probabilities are the mean red, green and blue of the picture; attention is the share of brightness in each quarter."""
-
-    device = torch.device("cpu")
-    transform = PictureTransform(SIZE, (0, 0, 0), (1, 1, 1))
-
-    def __init__(self):
-        self.backbone = self
-        self.batches = []
-
-    def grid(self, height, width):
-        return height // 4, width // 4
-
-    def features(self, pictures):
-        self.batches.append(len(pictures))
-        return pictures
-
-    def scores(self, pictures):
-        quarters = torch.nn.functional.avg_pool2d(pictures, 4).flatten(2)
-        return SimpleNamespace(
-            probabilities=pictures.mean((2, 3)),
-            attention=quarters / quarters.sum(2, keepdim=True),
-            baseline=torch.full_like(quarters, 0.25),
-        )
 
 
 @pytest.fixture

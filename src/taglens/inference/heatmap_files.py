@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +13,10 @@ from PIL import Image
 from taglens.datasets.pictures import open_picture
 from taglens.datasets.transforms import PictureTransform
 from taglens.inference.heatmap import overlay, seen_box
-from taglens.inference.predictor import PicturePrediction
 from taglens.outputs import atomic_path
+
+if TYPE_CHECKING:
+    from taglens.inference.predictor import PicturePrediction
 
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*\s]+')
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
@@ -47,12 +50,12 @@ def safe_names(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def save_heatmaps(
-    predictions: Iterable[PicturePrediction],
+    predictions: Iterable["PicturePrediction"],
     folder: "HeatmapFolder",
     choose: Callable[[NDArray[np.float32]], Iterable[int]],
     transform: PictureTransform,
     longest: int = 1024,
-) -> Iterator[PicturePrediction]:
+) -> Iterator["PicturePrediction"]:
     """Hand the predictions on, writing on the way the heatmaps of the classes that ``choose`` picks by the probabilities.
 
     Predictions must carry maps; a method without attention of its own shows CLIP's similarity map.

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 import torch
@@ -13,7 +13,9 @@ from torch import Tensor
 from taglens.datasets.pictures import open_picture
 from taglens.errors import PictureError
 from taglens.inference.decoding import Decoded, decode_ahead
-from taglens.recognizer import Recognizer
+
+if TYPE_CHECKING:
+    from taglens.recognizer import Recognizer
 
 OnBad: TypeAlias = Literal["error", "skip"]
 Maps: TypeAlias = NDArray[np.float32]
@@ -33,7 +35,7 @@ class PicturePrediction:
 
 
 def predict_pictures(
-    recognizer: Recognizer,
+    recognizer: "Recognizer",
     paths: Iterable[Path],
     *,
     batch: int = 32,
@@ -90,7 +92,7 @@ def _batches(pictures: Iterator[tuple[Path, Maps]], size: int) -> Iterator[list[
 
 
 @torch.inference_mode()
-def _predict_batch(recognizer: Recognizer, paths: list[Path], pictures: Maps, maps: bool) -> list[PicturePrediction]:
+def _predict_batch(recognizer: "Recognizer", paths: list[Path], pictures: Maps, maps: bool) -> list[PicturePrediction]:
     backbone = recognizer.backbone
     scores = recognizer.scores(backbone.features(torch.from_numpy(pictures).to(backbone.device)))
     grid = backbone.grid(*pictures.shape[2:])

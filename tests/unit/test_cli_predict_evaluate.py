@@ -1,0 +1,147 @@
+"""The commands predict and evaluate around a recogniser that can be computed by hand."""
+
+import csv
+import json
+import sys
+from types import SimpleNamespace
+
+import pytest
+from mean_colour import MeanColour
+from PIL import Image
+
+from taglens.cli.main import main
+from taglens.labels.table import LabelTable
+
+COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "dark": (10, 10, 10), "blue": (0, 0, 255)}
+
+
+@pytest.fixture(autouse=True)
+def by_hand(monkeypatch):
+    monkeypatch.setitem(sys.modules, "taglens.recognizer", SimpleNamespace(Recognizer=MeanColour))
+
+
+@pytest.fixture
+def photos(tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name, colour in COLOURS.items():
+        Image.new("RGB", (20, 10), colour).save(folder / f"{name}.png")
+    return folder
+
+
+def shown(capsys):
+    return " ".join(capsys.readouterr().err.split())
+
+
+def predict(*arguments):
+    return main(["predict", "run", *map(str, arguments), "--device", "cpu"])
+
+
+def test_predict_prints_csv_and_nothing_else(photos, capfd):
+    assert predict(photos) == 0
+    printed = capfd.readouterr()
+    rows = list(csv.DictReader(printed.out.splitlines()))
+    assert [row["image"] for row in rows] == [str(photos / f"{name}.png") for name in sorted(COLOURS)]
+    assert rows[3] == {"image": str(photos / "red.png"), "red": "1", "green": "0", "blue": "0"}
+    assert printed.err == "", "no terminal: no progress bar"
+
+
+def test_files_globs_classes_and_thresholds(photos, tmp_path, capsys):
+    out = tmp_path / "tags.csv"
+    assert predict(f"{photos}/*e*.png", photos / "dark.png", "--out", out, "--format", "tags", "--threshold", "0.03") == 0
+    rows = list(csv.DictReader(out.open()))
+    assert [row["tags"] for row in rows] == ["blue", "green", "red", "red|green|blue"]
+    assert LabelTable.read(out).classes == ("blue", "green", "red")
+    assert f"wrote {out}" in shown(capsys)
+    assert predict(photos, "--out", tmp_path / "p.jsonl", "--classes", "blue", "red") == 0
+    first = json.loads((tmp_path / "p.jsonl").read_text().splitlines()[0])
+    assert first["probabilities"] == {"blue": 1.0, "red": 0.0}
+    assert first["tags"] == ["blue"]
+
+
+def test_heatmaps_of_tags_or_of_the_best_class(photos, tmp_path, capfd):
+    assert predict(photos, "--heatmaps", tmp_path / "heat") == 0
+    assert sorted(path.name for path in (tmp_path / "heat").iterdir()) == [
+        "blue.blue.png",
+        "dark.red.png",
+        "green.green.png",
+        "red.red.png",
+    ]
+    assert predict(photos / "dark.png", "--heatmaps", tmp_path / "chosen", "--classes", "green", "blue") == 0
+    assert sorted(path.name for path in (tmp_path / "chosen").iterdir()) == ["dark.blue.png", "dark.green.png"]
+    capfd.readouterr()
+
+
+def test_bad_pictures(photos, tmp_path, capsys):
+    (photos / "green.png").write_bytes(b"")
+    out = tmp_path / "p.csv"
+    assert predict(photos, "--out", out) == 2
+    assert "green.png: the file is empty (zero bytes)" in shown(capsys)
+    assert not out.exists()
+    assert predict(photos, "--out", out, "--on-bad-image", "skip") == 0
+    assert "warning left out:" in shown(capsys)
+    assert len(out.read_text().splitlines()) == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wording"),
+    [
+        (["nowhere"], "nowhere: not found"),
+        (["photos", "--classes", "gren"], "unknown class 'gren'; did you mean 'green'?"),
+        (["photos", "--out", "photos/red.png"], "exists already; choose another name or pass --force"),
+    ],
+)
+def test_predict_errors(photos, monkeypatch, capsys, arguments, wording):
+    monkeypatch.chdir(photos.parent)
+    assert predict(*arguments) == 2
+    assert wording in shown(capsys)
+
+
+def table(photos, header="image,red,green,blue"):
+    path = photos / "labels.csv"
+    path.write_text(f"{header}\nred.png,1,0,\ngreen.png,0,1,\nblue.png,0,,1\ndark.png,1,0,0\n")
+    return str(path)
+
+
+def test_evaluate_prints_and_writes(photos, tmp_path, capsys):
+    data = table(photos)
+    assert main(["evaluate", "run", data, "--out", str(tmp_path / "out"), "--device", "cpu"]) == 0
+    found = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert found["mAP"] == found["mAP_interpolated"] == 100
+    assert found["per_class"]["red"] == {"ap": 100, "ap_interpolated": 100, "positives": 2}
+    assert found["CR"] == pytest.approx(100 * (0.5 + 1 + 1) / 3)
+    printed = capsys.readouterr()
+    assert "100.0" in printed.out
+    assert "no split column" in " ".join(printed.err.split())
+    assert main(["evaluate", "run", data, "--out", str(tmp_path / "out")]) == 2
+    assert "--force" in shown(capsys)
+
+
+def test_evaluate_brings_columns_into_order(photos, tmp_path, capsys):
+    data = table(photos)
+    swapped = photos / "swapped.csv"
+    LabelTable.read(data).write(swapped)
+    rows = [line.split(",") for line in swapped.read_text().splitlines()]
+    swapped.write_text("\n".join(",".join([row[0], *row[:0:-1]]) for row in rows) + "\n")
+    for name in (data, str(swapped)):
+        assert main(["evaluate", "run", name, "--out", str(tmp_path), "--force"]) == 0
+        assert json.loads((tmp_path / "metrics.json").read_text())["mAP"] == 100
+    capsys.readouterr()
+
+
+def test_evaluate_lists_class_differences(photos, capsys):
+    assert main(["evaluate", "run", table(photos, "image,red,grün,blue")]) == 2
+    text = shown(capsys)
+    assert "'green'" in text
+    assert "'grün'" in text
+
+
+def test_evaluate_without_the_skipped_pictures(photos, tmp_path, capsys):
+    data = table(photos)
+    (photos / "dark.png").write_bytes(b"no picture")
+    assert main(["evaluate", "run", data]) == 2
+    assert main(["evaluate", "run", data, "--on-bad-image", "skip", "--out", str(tmp_path)]) == 0
+    found = json.loads((tmp_path / "metrics.json").read_text())
+    assert found["images"] == 3
+    assert found["per_class"]["red"]["positives"] == 1
+    capsys.readouterr()
