@@ -12,8 +12,8 @@ from rich.table import Table
 
 Item = TypeVar("Item")
 
-# In this order; whatever a result lacks is left out.
-SCORES = ("mAP", "mAP_interpolated", "CF1", "OF1", "CP", "CR", "OP", "OR", "CF1_top3", "OF1_top3")
+# What fits 80 columns; reports and metrics.json have the rest.
+SCORES = ("mAP", "mAP_interpolated", "CF1", "OF1", "CF1_top3", "OF1_top3")
 
 
 def output() -> Console:
@@ -64,9 +64,10 @@ def progress(items: Iterable[Item], what: str, total: int | None = None) -> Iter
 def print_scores(results: Mapping[str, Mapping[str, Any]], title: str) -> None:
     """Print metrics (percent) as a table with a row for each name; the best of each column is bold."""
     shown = [score for score in SCORES if any(score in found for found in results.values())]
-    table = Table("", title=escape(title), title_justify="left")
+    table = Table(title=escape(title), title_justify="left")
+    table.add_column("", overflow="fold")
     for score in shown:
-        table.add_column(score.replace("_interpolated", "\ninterpolated").replace("_top3", "\ntop 3"), justify="right")
+        table.add_column(score.replace("_interpolated", "\ninterpolated").replace("_top3", "\ntop 3"), justify="right", no_wrap=True)
     columns = [_bold_best([found.get(score) for found in results.values()]) for score in shown]
     for row, name in enumerate(results):
         table.add_row(escape(name), *(column[row] for column in columns))

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import tyro
 
+from taglens.cli.console import print_scores, say
 from taglens.cli.options import Device, OnBadImage, device_name
 from taglens.datasets.source import DataOptions
 from taglens.errors import TagLensError
@@ -56,9 +57,10 @@ class Train:
 
 def run(config: Train) -> int:
     """Train, evaluate and report."""
+    from taglens.experiments.report import display_name
     from taglens.experiments.run import train_run
 
-    train_run(
+    result = train_run(
         config.data,
         config.out,
         known=config.known,
@@ -75,6 +77,9 @@ def run(config: Train) -> int:
         device=device_name(config.device),
         training=config.training,
     )
+    if result.evaluations:
+        print_scores({display_name(name): found.to_json() for name, found in result.evaluations.items()}, "percent, on the test part")
+    say(f"report: {config.out / 'report.html'}")
     return 0
 
 

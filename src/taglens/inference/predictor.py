@@ -61,7 +61,8 @@ def predict_pictures(
     transform = recognizer.backbone.transform
 
     def decode(path: Path) -> NDArray[np.float32]:
-        return transform(open_picture(path, at_least=transform.size))
+        # Decoded in full, as for training: a JPEG decoded at half its size has other pixels.
+        return transform(open_picture(path))
 
     decoded = decode_ahead(paths, decode, ahead=2 * batch, threads=threads)
     for chosen in _batches(_readable(decoded, on_bad, on_skip), batch):
