@@ -188,7 +188,7 @@ class FeatureStore:
         shards, places = np.divmod(rows[order], self.rows_per_shard)
         values = np.empty((len(rows), 1 + self.positions, self.channels), dtype=np.float16)
         starts = np.unique(shards, return_index=True)[1]
-        for start, stop in zip(starts, [*starts[1:], len(rows)], strict=True):
+        for start, stop in zip(starts, [*starts, len(rows)][1:], strict=True):
             values[order[start:stop]] = self._map(int(shards[start]))[places[start:stop]]
         moved = torch.from_numpy(values).to(device)
         return Features(moved[:, 1:].float(), moved[:, 0].float())

@@ -1,0 +1,292 @@
+"""From picture files to stored features: the right numbers, computed once, kept when something goes wrong."""
+
+import logging
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from backbone_models import VIT, config, timm_tower, write_model
+from PIL import Image, ImageOps
+
+from taglens.backbones.backbone import Backbone
+from taglens.backbones.openclip import load_backbone
+from taglens.cli import cache as cache_command
+from taglens.datasets.pictures import open_picture
+from taglens.errors import OutputError, PictureError, TagLensError
+from taglens.features import pipeline
+from taglens.features.digests import DigestMemory, Read, Stamp, stamp_of
+from taglens.features.extract import extract_features, open_store
+from taglens.features.views import picture_view
+from taglens.labels.states import PartialLabels
+from taglens.labels.table import LabelTable
+from taglens.shapes import Features
+
+COUNT = 21
+
+
+@pytest.fixture(scope="module")
+def backbone(tmp_path_factory: pytest.TempPathFactory) -> Backbone:
+    return load_backbone(write_model(tmp_path_factory.mktemp("model"), config(VIT))[0])
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> list[Path]:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    for number in range(COUNT):
+        height, width = random.integers(20, 120, 2)
+        rough = Image.fromarray(random.integers(0, 256, (4, 4, 3), dtype=np.uint8))
+        rough.resize((int(width), int(height)), Image.Resampling.BICUBIC).save(folder / f"{number:02d}.{'jpg' if number % 2 else 'png'}")
+    return sorted(folder.iterdir())
+
+
+@pytest.fixture
+def encoded(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """The number of pictures in each encoder pass."""
+    passes: list[int] = []
+    plain = Backbone.features
+
+    def counted(self: Backbone, pictures: torch.Tensor, pooled: bool = True) -> Features:
+        passes.append(len(pictures))
+        return plain(self, pictures, pooled)
+
+    monkeypatch.setattr(Backbone, "features", counted)
+    return passes
+
+
+def direct(backbone: Backbone, pictures: list[Image.Image]) -> Features:
+    with torch.inference_mode():
+        return backbone.features(torch.stack([torch.from_numpy(backbone.transform(picture)) for picture in pictures]))
+
+
+def assert_same(stored: Features, expected: Features) -> None:
+    # Half precision keeps 11 bits.
+    for one, other in zip(stored, expected, strict=True):
+        assert float((one - other).abs().max() / other.abs().max()) < 1e-3
+
+
+@pytest.mark.parametrize(("batch", "workers"), [(None, None), (4, 1), (5, 3), (1, 2)])
+def test_stored_features_are_the_backbones(
+    batch: int | None, workers: int | None, backbone: Backbone, paths: list[Path], tmp_path: Path
+) -> None:
+    stored = extract_features(paths, backbone, store=tmp_path / "cache", batch=batch, workers=workers)
+    assert len(stored) == COUNT
+    assert stored.kept.tolist() == list(range(COUNT))
+    assert_same(stored.gather(np.arange(COUNT)), direct(backbone, [open_picture(path) for path in paths]))
+    some = [7, 2, 2, 19]
+    assert_same(stored.gather(some), direct(backbone, [open_picture(paths[number]) for number in some]))
+
+
+def test_the_number_of_threads_is_put_back(backbone: Backbone, paths: list[Path], tmp_path: Path) -> None:
+    before = torch.get_num_threads()
+    extract_features(paths, backbone, store=tmp_path / "cache", workers=3)
+    assert torch.get_num_threads() == before
+
+
+def test_a_second_time_nothing_is_read(
+    backbone: Backbone, paths: list[Path], tmp_path: Path, encoded: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = extract_features(paths, backbone, store=tmp_path / "cache")
+    assert sum(encoded) == COUNT
+    monkeypatch.setattr(pipeline, "_content", lambda path: pytest.fail(f"{path} was read again"))
+    second = extract_features(paths[::-1], backbone, store=tmp_path / "cache")
+    assert sum(encoded) == COUNT
+    assert torch.equal(first.gather([0]).map, second.gather([COUNT - 1]).map)
+
+
+def test_moved_and_doubled_pictures_are_computed_once(backbone: Backbone, paths: list[Path], tmp_path: Path, encoded: list[int]) -> None:
+    moved = [shutil.copy(path, tmp_path / f"moved-{path.name}") for path in paths]
+    stored = extract_features([*paths, *paths], backbone, store=tmp_path / "cache")
+    extract_features(moved, backbone, store=tmp_path / "cache")
+    assert sum(encoded) == COUNT
+    assert len(stored) == 2 * COUNT
+    assert np.array_equal(stored.rows[:COUNT], stored.rows[COUNT:])
+
+
+def test_a_changed_picture_is_computed_anew(backbone: Backbone, paths: list[Path], tmp_path: Path) -> None:
+    before = extract_features(paths, backbone, store=tmp_path / "cache").gather([0])
+    Image.new("RGB", (30, 40), "red").save(paths[0])
+    after = extract_features(paths, backbone, store=tmp_path / "cache").gather([0])
+    assert not torch.equal(before.map, after.map)
+    assert_same(after, direct(backbone, [Image.new("RGB", (30, 40), "red")]))
+
+
+def test_stores_differ_by_weights_size_and_precision(backbone: Backbone, tmp_path: Path) -> None:
+    folders = {
+        open_store(other, tmp_path).folder.name
+        for other in [
+            backbone,
+            load_backbone(backbone.spec, image_size=96),
+            load_backbone(backbone.spec, precision="bfloat16"),
+            load_backbone(write_model(tmp_path / "other", config(VIT), seed=2)[0]),
+        ]
+    }
+    assert len(folders) == 4
+    assert open_store(load_backbone(backbone.spec, text=False), tmp_path).folder.name in folders
+
+
+def test_views(backbone: Backbone, paths: list[Path], tmp_path: Path, encoded: list[int]) -> None:
+    extract_features(paths, backbone, store=tmp_path / "cache")
+    stored = extract_features(paths, backbone, store=tmp_path / "cache", views=4)
+    assert sum(encoded) == 4 * COUNT
+    assert stored.views == 4
+    pictures = [open_picture(path) for path in paths]
+    assert_same(stored.gather(np.arange(COUNT)), direct(backbone, pictures))
+    assert_same(stored.gather(np.arange(COUNT), 1), direct(backbone, [ImageOps.mirror(picture) for picture in pictures]))
+    mixed = stored.gather([3, 3, 5], np.array([0, 1, 2]))
+    assert_same(Features(mixed.map[1:2], mixed.pooled[1:2]), stored.gather([3], 1))
+    assert not torch.equal(stored.gather([3], 2).map, stored.gather([3], 3).map)
+
+
+def test_crops_are_seeded_and_keep_most_of_the_picture() -> None:
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (90, 130, 3), dtype=np.uint8))
+    crops = [picture_view(picture, view, b"content") for view in range(2, 60)]
+    for view, crop in enumerate(crops, start=2):
+        assert crop.tobytes() == picture_view(picture, view, b"content").tobytes()
+        assert crop.width * crop.height > 0.55 * picture.width * picture.height
+    assert len({crop.tobytes() for crop in crops}) == len(crops)
+    assert crops[0].tobytes() != picture_view(picture, 2, b"another").tobytes()
+    assert picture_view(Image.new("RGB", (1, 1)), 9, b"").size == (1, 1)
+
+
+def damage(paths: list[Path]) -> dict[str, Path]:
+    wrong = {"zero bytes": paths[2], "cannot be read": paths[9], "not a picture": paths[14], "not found": paths[20]}
+    wrong["zero bytes"].write_bytes(b"")
+    wrong["cannot be read"].write_bytes(wrong["cannot be read"].read_bytes()[:200])
+    wrong["not a picture"].write_text("hello")
+    wrong["not found"].unlink()
+    return wrong
+
+
+def test_bad_pictures_are_skipped_and_listed(
+    backbone: Backbone, paths: list[Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    wrong = damage(paths)
+    with caplog.at_level(logging.WARNING):
+        stored = extract_features([*paths, paths[2]], backbone, store=tmp_path / "cache", on_bad="skip")
+    assert "4 of 21 pictures cannot be used and are left out" in caplog.text
+    reasons = dict(stored.skipped)
+    assert set(reasons) == set(wrong.values())
+    assert len(stored.skipped) == 4
+    for words, path in wrong.items():
+        assert words in reasons[path]
+        assert str(path) in reasons[path]
+    good = [number for number in range(COUNT) if paths[number] not in reasons]
+    assert stored.kept.tolist() == good
+    assert_same(stored.gather([3]), direct(backbone, [open_picture(paths[good[3]])]))
+
+
+def test_a_bad_picture_is_an_error_and_finished_work_stays(
+    backbone: Backbone, paths: list[Path], tmp_path: Path, encoded: list[int]
+) -> None:
+    paths[-1].write_text("hello")
+    with pytest.raises(PictureError, match=r"20\.png: not a picture of a known format"):
+        extract_features(paths, backbone, store=tmp_path / "cache", batch=4)
+    done = sum(encoded)
+    assert done >= COUNT - 1 - 4
+    extract_features(paths[:-1], backbone, store=tmp_path / "cache", batch=4)
+    assert sum(encoded) - done <= 4
+
+
+def test_an_interruption_keeps_what_is_finished(
+    backbone: Backbone, paths: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoded: list[int]
+) -> None:
+    store = open_store(backbone, tmp_path)
+    plain, calls = store.append, []
+
+    def interrupted(*arguments: object) -> None:
+        calls.append(arguments)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        plain(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "append", interrupted)
+        with pytest.raises(KeyboardInterrupt) as caught:
+            extract_features(paths, backbone, store=store, batch=4, workers=1)
+    assert caught.value.__notes__ == ["the pictures that were read are kept; the same command goes on from there"]
+    assert len(open_store(backbone, tmp_path)) == 8
+    del encoded[:]
+    assert len(extract_features(paths, backbone, store=tmp_path, batch=4)) == COUNT
+    assert sum(encoded) == COUNT - 8
+
+
+def test_too_little_disk_is_said_before_work_begins(
+    backbone: Backbone, paths: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoded: list[int]
+) -> None:
+    store = open_store(backbone, tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=COUNT * store.row_bytes - 1))
+    with pytest.raises(OutputError, match=r"not enough disk for the features of 21 pictures: .* GB needed"):
+        extract_features(paths, backbone, store=store)
+    assert encoded == []
+
+
+def test_tables_are_taken_as_they_are(backbone: Backbone, paths: list[Path], tmp_path: Path) -> None:
+    labels = PartialLabels(np.full((COUNT, 1), -1, dtype=np.int8))
+    table = LabelTable(images=tuple(path.name for path in paths), classes=("dog",), labels=labels, root=paths[0].parent)
+    stored = extract_features(table, backbone, store=tmp_path / "cache")
+    assert_same(stored.gather([4]), direct(backbone, [open_picture(paths[4])]))
+    assert len(extract_features([], backbone, store=tmp_path / "cache")) == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"on_bad": "ignore"}, "unknown choice for bad pictures 'ignore'"), ({"views": 0}, "at least 1"), ({"batch": 0}, "at least 1")],
+)
+def test_options_out_of_range(options: dict[str, object], message: str, backbone: Backbone) -> None:
+    with pytest.raises(TagLensError, match=message):
+        extract_features([], backbone, **options)
+
+
+def test_a_convolutional_tower_at_another_size(paths: list[Path], tmp_path: Path) -> None:
+    spec, _ = write_model(tmp_path / "model", config(timm_tower("test_resnet", "avg", "linear")))
+    backbone = load_backbone(spec, image_size=96)
+    stored = extract_features(paths[:3], backbone, store=tmp_path / "cache")
+    assert stored.gather([0]).map.shape == (1, 9, 48)
+    assert_same(stored.gather([0, 1, 2]), direct(backbone, [open_picture(path) for path in paths[:3]]))
+
+
+def test_hashes_are_remembered_by_path_size_and_time(tmp_path: Path) -> None:
+    memory = DigestMemory(tmp_path / "deep" / "pictures.sqlite")
+    files = [tmp_path / f"{number}.bin" for number in range(1200)]
+    for number, path in enumerate(files):
+        path.write_text(str(number))
+    assert memory.lookup(files) == [None] * len(files)
+    memory.add(Read(path, stamp_of(path) or Stamp(0, 0), path.name.encode()) for path in files)
+    assert DigestMemory(memory.path).lookup(files) == [path.name.encode() for path in files]
+    files[3].write_text("changed")
+    files[4].unlink()
+    assert DigestMemory(memory.path).lookup(files[:6]) == [b"0.bin", b"1.bin", b"2.bin", None, None, b"5.bin"]
+
+
+def test_a_damaged_memory_is_made_anew(tmp_path: Path) -> None:
+    memory = DigestMemory(tmp_path / "pictures.sqlite")
+    memory.path.write_bytes(b"not a database at all" * 100)
+    assert memory.lookup([tmp_path]) == [None]
+
+
+def test_the_command_shows_and_evicts(backbone: Backbone, paths: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    extract_features(paths, backbone, store=tmp_path)
+    assert cache_command.run(cache_command.Cache(folder=tmp_path)) == 0
+    shown = capsys.readouterr().out
+    assert str(tmp_path) in shown
+    assert "1 feature stores" in shown
+    cache_command.run(cache_command.Cache(folder=tmp_path, older_than_days=1))
+    assert "deleted 0 feature stores" in capsys.readouterr().out
+    cache_command.run(cache_command.Cache(folder=tmp_path, all=True))
+    assert "deleted 1 feature stores" in capsys.readouterr().out
+    with pytest.raises(OutputError, match="--keep-gb must be 0 or more, came -1"):
+        cache_command.Cache(keep_gb=-1)
+
+
+@pytest.mark.photos
+def test_genuine_photos(minclip: str, voc_root: Path, tmp_path: Path) -> None:
+    backbone = load_backbone(minclip, text=False)
+    photos = sorted((voc_root / "VOC2012" / "JPEGImages").glob("*.jpg"))[:24]
+    stored = extract_features(photos, backbone, store=tmp_path)
+    assert_same(stored.gather(np.arange(24)), direct(backbone, [open_picture(path) for path in photos]))
