@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 _BLOCK_ELEMENTS = {"cpu": 1 << 18, "cuda": 1 << 24}
 """Elements of one block: 1 MB in float32 stays near a core; a GPU needs enough work for each launch."""
@@ -50,22 +51,24 @@ class _BlockedScores(torch.autograd.Function):
         return scores
 
     @staticmethod
+    @once_differentiable
     def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         rows, guide, weight = context.saved_tensors
         gradient = gradients[0].contiguous()
-        by_rows, by_guide, by_weight = torch.zeros_like(rows), torch.zeros_like(guide), torch.zeros_like(weight)
+        # the weight's gradient per class first: one long float32 sum would lose two digits
+        by_rows, by_guide, by_weight = torch.zeros_like(rows), torch.zeros_like(guide), torch.zeros_like(guide)
         quarter = rows.new_tensor(0.25)
         for start, stop, block in _blocks(rows):
             part, by_part = rows[start:stop], by_rows[start:stop]
             for label, own in enumerate(guide):
                 outer = gradient[label, start:stop]
                 _half_tanh(part, own, block)
-                by_weight.addmv_(block.T, outer)
+                by_weight[label].addmv_(block.T, outer)
                 # ds (1 - t^2) / 4; the factor 4 w is common to all rows and classes
                 torch.addcmul(quarter, block, block, value=-1, out=block).mul_(outer[:, None])
                 by_part.addcmul_(block, own)
                 by_guide[label] += block.mul_(part).sum(0)
-        return by_rows.mul_(4 * weight), by_guide.mul_(4 * weight), by_weight.mul_(2)
+        return by_rows.mul_(4 * weight), by_guide.mul_(4 * weight), by_weight.sum(0).mul_(2)
 
 
 def _half_tanh(rows: Tensor, own: Tensor, block: Tensor) -> None:

@@ -3,20 +3,18 @@
 import logging
 from collections.abc import Callable
 from functools import cache
+from importlib.util import find_spec
 from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
 from taglens.decoupling import blocked, reference
-from taglens.errors import unknown_name
+from taglens.errors import TagLensError, unknown_name
 
 ScoreKernel: TypeAlias = Callable[[Tensor, Tensor, Tensor], Tensor]
 
-KERNELS: dict[str, ScoreKernel] = {
-    "reference": reference.attention_scores,
-    "blocked": blocked.attention_scores,
-}
+KERNELS: tuple[str, ...] = ("reference", "blocked", "fused")
 
 log = logging.getLogger(__name__)
 
@@ -26,10 +24,29 @@ def score_kernel(name: str, device: torch.device) -> ScoreKernel:
     """Return the kernel called ``name``; ``auto`` takes the best for ``device``. The choice is logged once.
 
     Raises:
-        TagLensError: no such kernel.
+        TagLensError: no such kernel, or ``fused`` where Triton is not installed.
     """
     if name not in ("auto", *KERNELS):
         raise unknown_name("decoupling kernel", name, ("auto", *KERNELS))
-    chosen = "blocked" if name == "auto" else name
+    chosen = _best(device) if name == "auto" else name
     log.info("semantic decoupling on %s uses the %s kernel", device, chosen)
-    return KERNELS[chosen]
+    if chosen == "fused":
+        return _fused()
+    return reference.attention_scores if chosen == "reference" else blocked.attention_scores
+
+
+def _best(device: torch.device) -> str:
+    return "fused" if device.type == "cuda" and _has_triton() else "blocked"
+
+
+def _has_triton() -> bool:
+    """Look without an import: Triton takes a second to load, and there is none for some systems."""
+    return find_spec("triton") is not None
+
+
+def _fused() -> ScoreKernel:
+    if not _has_triton():
+        raise TagLensError("the decoupling kernel 'fused' needs Triton, which is not installed; use the kernel 'auto' or 'blocked'")
+    from taglens.decoupling import fused
+
+    return fused.attention_scores
