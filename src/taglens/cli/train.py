@@ -1,6 +1,7 @@
 """``taglens train DATA``: learn a recogniser from partial labels into a run folder."""
 
 import json
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +12,7 @@ from taglens.cli.console import print_scores, say
 from taglens.cli.options import Device, OnBadImage, device_name
 from taglens.datasets.source import DataOptions
 from taglens.errors import TagLensError
+from taglens.labels.settings import SettingName
 from taglens.training.config import TrainConfig
 
 
@@ -25,6 +27,8 @@ class Train:
     """A CSV, Parquet or JSON table, or name:root such as voc2007:/data/VOCdevkit."""
     known: float | None = None
     """Hide labels so that this share stays known (the field's seeded masks); none: all that the data know."""
+    setting: SettingName = "proportion"
+    """How labels are hidden; --known is then the setting's amount, such as 1 label per picture for single_positive."""
     seed: int = 0
     """Seed of the hidden labels."""
     backbone: str = "tiny"
@@ -51,36 +55,40 @@ class Train:
     training: TrainConfig = field(default_factory=TrainConfig)
 
     def __post_init__(self) -> None:
-        if self.known is not None and not 0 < self.known <= 1:
+        if self.known is not None and self.setting == "proportion" and not 0 < self.known <= 1:
             raise TagLensError(f"--known is a share above 0 and at most 1, such as 0.1; came {self.known}")
 
 
 def run(config: Train) -> int:
     """Train, evaluate and report."""
-    from taglens.experiments.report import display_name
-    from taglens.experiments.run import train_run
+    from taglens.experiments.prepare import DataConfig
+    from taglens.experiments.run import RunConfig, train_run
 
-    result = train_run(
-        config.data,
-        config.out,
-        known=config.known,
-        seed=config.seed,
+    data = DataConfig(
+        data=config.data,
         backbone=config.backbone,
         image_size=config.image_size,
-        method=config.method,
-        method_options={name: option_value(text) for name, text in config.method_options.items()},
         names=read_names(config.names),
-        force=config.force,
         options=config.options,
         on_bad=config.on_bad_image,
         cache=config.cache,
         device=device_name(config.device),
+    )
+    options: dict[str, object] = {name: option_value(text) for name, text in config.method_options.items()}
+    plan = RunConfig(
+        data=data,
+        method=config.method,
+        method_options=options,
+        known=config.known,
+        setting=config.setting,
+        seed=config.seed,
         training=config.training,
     )
-    if result.evaluations:
-        print_scores({display_name(name): found.to_json() for name, found in result.evaluations.items()}, "percent, on the test part")
-    say(f"report: {config.out / 'report.html'}")
-    return 0
+    result = train_run(plan, config.out, force=config.force, progress=sys.stderr.isatty(), say=say)
+    found = {config.method: result.evaluation.to_json(), "zero_shot": result.baseline.to_json()}
+    print_scores(found, f"{config.data}, {found[config.method]['images']:,} pictures, percent")
+    say(f"run folder: {config.out}   report: {config.out / 'report.html'}")
+    return 0 if result.fit.stopped is None else 1
 
 
 def option_value(text: str) -> Any:

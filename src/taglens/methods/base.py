@@ -25,7 +25,7 @@ class Scores(NamedTuple):
     """Weights of the positions for each class, sum 1; None for methods that look at the pooled vector only."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Setting:
     """What a method is built for."""
 
@@ -39,6 +39,8 @@ class Setting:
     """The factor on cosines that the backbone was trained with."""
     seed: int = 0
     """Seed of random starts."""
+    guide: Float[Tensor, "label guide_channel"] | None = None
+    """Guide vectors that are at hand already, as in a saved run; None: read or encode them."""
 
 
 class Method(nn.Module, ABC):

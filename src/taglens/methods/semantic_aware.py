@@ -92,8 +92,9 @@ class SemanticAwareMethod(Method):
         labels, channels = len(setting.classes), setting.channels
         self.register_buffer("template_vectors", ensemble(text.encode_texts, setting.prompt_names))
         self.prompts = _contexts(config, setting, text)
-        self.register_buffer("guide", load_guide(config.guide, setting.classes, setting.prompt_names, text))
-        self.decoupling = _decoupling(config, self.template_vectors, self.guide) if config.decoupling else None
+        guide = load_guide(config.guide, setting.classes, setting.prompt_names, text) if setting.guide is None else setting.guide
+        self.register_buffer("guide", guide)
+        self.decoupling = _decoupling(config, self.template_vectors, guide) if config.decoupling else None
         self.register_buffer("temperature", torch.tensor(setting.logit_scale))
         self.register_buffer("spread", torch.ones(()))
         self.register_buffer("local_centre", torch.zeros(labels, channels))

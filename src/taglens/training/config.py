@@ -14,7 +14,7 @@ class TrainConfig:
     """Passes over the training pictures; the best epoch on held-out labels is kept."""
     batch_size: int = 64
     """Pictures in one step, over all devices together."""
-    rate: float = 2e-3
+    rate: float = 1e-3
     """Learning rate of the class vectors; a method gives its other parts multiples of it."""
     optimiser: Literal["adamw", "sgd"] = "adamw"
     """AdamW, or SGD with momentum 0.9."""

@@ -1,7 +1,7 @@
 """Batches for training: rows of stored features with their labels."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -58,7 +58,7 @@ def loader(dataset: FeatureDataset, batch_size: int, *, shuffle_seed: int | None
     return DataLoader(dataset, batch_size, shuffle=generator is not None, generator=generator, collate_fn=_as_is)
 
 
-def _as_is(batch: Batch) -> Batch:
+def _as_is(batch: Any) -> Any:
     return batch
 
 

@@ -40,7 +40,7 @@ class FitResult:
     """What training did; the method holds the best weights."""
 
     history: list[dict[str, float]]
-    """A row per epoch: epoch, loss, rate, held_out_mAP (percent), held_out_loss."""
+    """A row per epoch: epoch, loss, held_out_mAP (percent), held_out_loss."""
     epoch: int
     """The epoch whose weights were kept."""
     held_out: NDArray[np.int64]

@@ -1,7 +1,5 @@
 """The only LightningModule: one step of any method."""
 
-from typing import Any
-
 import lightning
 import numpy as np
 import torch
@@ -67,7 +65,7 @@ class TrainingModule(lightning.LightningModule):
         """Note the epoch's mean loss beside its held-out result."""
         loss = float(self.trainer.strategy.reduce(torch.stack(self._losses).mean(), reduce_op="mean"))
         self._losses.clear()
-        row = {"epoch": self.current_epoch + 1, "loss": loss, "rate": self.optimizers().param_groups[0]["lr"]}  # type: ignore[union-attr]
+        row = {"epoch": self.current_epoch + 1, "loss": loss}
         self.history.append(
             row | {name: float(value) for name, value in self.trainer.callback_metrics.items() if name.startswith("held_out")}
         )
@@ -95,12 +93,12 @@ class TrainingModule(lightning.LightningModule):
 
     def _everywhere(self, part: Tensor) -> Tensor:
         gathered = self.all_gather(part)
-        return gathered.flatten(0, 1) if gathered.ndim > part.ndim else gathered  # type: ignore[no-any-return,union-attr]
+        assert isinstance(gathered, Tensor)
+        return gathered.flatten(0, 1) if gathered.ndim > part.ndim else gathered
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Return the optimiser and its schedule, stepped every batch."""
         optimizer = optimiser(self.config, self.method.parameter_groups(self.config.rate))
         steps = int(self.trainer.estimated_stepping_batches)
         warmup = round(self.config.warmup_epochs * steps / self.config.epochs)
-        scheduler: dict[str, Any] = {"scheduler": warmup_cosine(optimizer, steps, warmup), "interval": "step"}
-        return {"optimizer": optimizer, "lr_scheduler": scheduler}  # type: ignore[typeddict-item]
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": warmup_cosine(optimizer, steps, warmup), "interval": "step"}}

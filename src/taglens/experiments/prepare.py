@@ -1,0 +1,91 @@
+"""From the name of some data to tables, prompt names and features: what all runs on the same data share."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from taglens.backbones.backbone import Backbone
+from taglens.backbones.openclip import load_backbone
+from taglens.datasets.source import DataOptions, read_data
+from taglens.errors import TableError
+from taglens.features.extract import StoredFeatures, extract_features
+from taglens.labels.names import align_classes, prompt_names
+from taglens.labels.table import LabelTable
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """Which data, seen through which backbone."""
+
+    data: str
+    """A table's path or ``name:root``."""
+    backbone: str = "tiny"
+    """Backbone by name."""
+    image_size: int | None = None
+    """Side of the pictures in pixels; None: the backbone's own."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """Words for classes in prompts."""
+    options: DataOptions = field(default_factory=DataOptions)
+    """How the data are read."""
+    on_bad: Literal["error", "skip"] = "error"
+    """What to do with a picture that cannot be read."""
+    cache: Path | None = None
+    """Folder of the feature store; None: the user's."""
+    device: str = "cpu"
+    """Where to compute."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Part:
+    """Pictures with their labels and features, row by row."""
+
+    table: LabelTable
+    features: StoredFeatures
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Prepared:
+    """Everything that does not depend on the mask or the method."""
+
+    backbone: Backbone
+    prompt_names: tuple[str, ...]
+    train: Part
+    test: Part | None
+    notes: tuple[str, ...]
+    """Warnings that a reader of the results must know."""
+
+
+def read_parts(config: DataConfig) -> tuple[LabelTable, LabelTable | None, tuple[str, ...]]:
+    """Return the training table, the test table if the data have one, and warnings.
+
+    Raises:
+        TagLensError: the training data cannot be read.
+    """
+    train = read_data(config.data, "train", config.options)
+    if train.splits is None and ":" not in config.data:
+        return train, None, (*train.warnings, "no split column, so nothing to test on: the numbers are of held-out training labels")
+    try:
+        test = read_data(config.data, "test", config.options)
+    except TableError as error:
+        return train, None, (*train.warnings, f"no test part ({error}): the numbers are of held-out training labels")
+    return train, align_classes(test, train.classes, "the training part"), tuple(dict.fromkeys(train.warnings + test.warnings))
+
+
+def prepare(config: DataConfig, *, progress: bool = True) -> Prepared:
+    """Read the tables, load the backbone and bring all features into the store.
+
+    Raises:
+        TagLensError: data, backbone or pictures cannot be used.
+    """
+    train, test, notes = read_parts(config)
+    names = prompt_names(train.classes, config.names)
+    backbone = load_backbone(config.backbone, image_size=config.image_size).to(config.device)
+    parts = [None if table is None else _part(table, backbone, config, progress) for table in (train, test)]
+    assert parts[0] is not None
+    return Prepared(backbone=backbone, prompt_names=names, train=parts[0], test=parts[1], notes=notes)
+
+
+def _part(table: LabelTable, backbone: Backbone, config: DataConfig, progress: bool) -> Part:
+    features = extract_features(table, backbone, store=config.cache, progress=progress, on_bad=config.on_bad)
+    return Part(table=table.rows(features.kept), features=features)

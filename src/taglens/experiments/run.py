@@ -1,0 +1,205 @@
+"""One run: hide labels, train a method, evaluate it, and leave a folder that says all about it."""
+
+import csv
+import io
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from taglens.errors import TrainingError
+from taglens.experiments.prepare import DataConfig, Part, Prepared, prepare, read_parts
+from taglens.experiments.record import environment, plain, table_hashes
+from taglens.experiments.report import write_report
+from taglens.experiments.run_report import report_content
+from taglens.labels.inspection import label_warnings
+from taglens.labels.settings import SettingName, hide
+from taglens.labels.table import LabelTable
+from taglens.methods import MethodConfig, method_config
+from taglens.metrics import Evaluation, evaluate
+from taglens.outputs import new_folder, write_json, write_text
+from taglens.recognizer import Recognizer
+from taglens.training.config import TrainConfig
+from taglens.training.fit import FitResult, fit
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """One run in full."""
+
+    data: DataConfig
+    method: str = "semantic_aware"
+    method_options: dict[str, object] = field(default_factory=dict)
+    known: float | None = None
+    """Amount of the label setting: share of known labels for ``proportion``; None: all that the data know."""
+    setting: SettingName = "proportion"
+    """How labels are hidden."""
+    seed: int = 0
+    """Seed of the hidden labels."""
+    training: TrainConfig = field(default_factory=TrainConfig)
+
+    def method_config(self) -> MethodConfig:
+        """Return the method's configuration.
+
+        Raises:
+            TagLensError: unknown method or option.
+        """
+        kind = method_config(self.method)
+        try:
+            return kind(**self.method_options)
+        except TypeError as error:
+            options = ", ".join(getattr(kind, "__dataclass_fields__", ()))
+            raise TrainingError(f"method {self.method!r} does not take these options: {error}. Its options: {options or 'none'}") from error
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RunResult:
+    """What came out of a run."""
+
+    recognizer: Recognizer
+    fit: FitResult
+    evaluation: Evaluation
+    baseline: Evaluation
+    """Zero-shot with the same backbone on the same pictures."""
+    seconds: float
+    """Time of training alone."""
+
+
+def train_run(config: RunConfig, out: Path, *, force: bool = False, progress: bool = True, say: Callable[[str], None] = print) -> RunResult:
+    """Train by ``config`` and write the run folder ``out``; ``say`` gets what the user should know before the long work.
+
+    Raises:
+        TagLensError: something of the configuration, the data or the outputs cannot be used.
+    """
+    method = config.method_config()
+    train, test, notes = read_parts(config.data)
+    masked = masked_table(train, config)
+    warnings = (*notes, *label_warnings(masked))
+    folder = new_folder(out, force=force)
+    say(summary(config, masked, test))
+    for warning in warnings:
+        say(f"warning: {warning}")
+    write_json(folder / "config.json", plain(config) | {"hashes": table_hashes(masked)} | environment())
+    prepared = prepare(config.data, progress=progress)
+    result = run_prepared(config, method, prepared, progress=progress)
+    _write_run(folder, config, prepared, masked, result, warnings)
+    if result.fit.stopped is not None:
+        say(f"stopped early: {result.fit.stopped}")
+    return result
+
+
+def masked_table(table: LabelTable, config: RunConfig) -> LabelTable:
+    """Return the training table with labels hidden as configured."""
+    if config.known is None:
+        return table
+    return table.with_labels(hide(table.labels, config.setting, config.known, config.seed))
+
+
+def run_prepared(config: RunConfig, method: MethodConfig, prepared: Prepared, *, progress: bool) -> RunResult:
+    """Train and evaluate on prepared data; the mask is drawn over the whole training table, then skipped pictures leave it."""
+    masked = masked_table(prepared.train.table, config)
+    recognizer, fitted, seconds = _fit(config.method, method, config, prepared, masked, progress)
+    baseline, *_ = _fit("zero_shot", method_config("zero_shot")(), config, prepared, masked, False)
+    part, rows = _evaluated_part(prepared, masked, fitted)
+    return RunResult(
+        recognizer=recognizer,
+        fit=fitted,
+        evaluation=_evaluate(recognizer, part, rows),
+        baseline=_evaluate(baseline, part, rows),
+        seconds=seconds,
+    )
+
+
+def _fit(
+    name: str, method: MethodConfig, config: RunConfig, prepared: Prepared, masked: LabelTable, progress: bool
+) -> tuple[Recognizer, FitResult, float]:
+    start = time.perf_counter()
+    backbone = prepared.backbone
+    recognizer = Recognizer.create(backbone, name, method, masked.classes, prepared.prompt_names, seed=config.training.seed)
+    accelerator = "gpu" if backbone.device.type == "cuda" else "cpu"
+    found = fit(
+        recognizer.method,
+        backbone.texts(),
+        prepared.train.features,
+        masked.labels,
+        config.training,
+        accelerator=accelerator,
+        progress=progress,
+    )
+    recognizer.refresh()
+    return recognizer, found, time.perf_counter() - start
+
+
+def _evaluated_part(prepared: Prepared, masked: LabelTable, fitted: FitResult) -> tuple[Part, NDArray[np.int64]]:
+    """The test part, or where there is none the held-out training pictures with the labels that are known."""
+    if prepared.test is not None:
+        return prepared.test, np.arange(len(prepared.test.table))
+    rows = fitted.held_out if len(fitted.held_out) else np.arange(len(masked))
+    return Part(table=masked, features=prepared.train.features), rows
+
+
+def score_rows(recognizer: Recognizer, part: Part, rows: NDArray[np.int64], batch: int = 256) -> NDArray[np.float32]:
+    """Return the probabilities (row, label) of some pictures from their stored features."""
+    device = recognizer.backbone.device
+    blocks = [
+        recognizer.probabilities(part.features.gather(rows[start : start + batch], device=device)).cpu().numpy()
+        for start in range(0, len(rows), batch)
+    ]
+    return np.concatenate(blocks) if blocks else np.zeros((0, len(recognizer.classes)), np.float32)
+
+
+def _evaluate(recognizer: Recognizer, part: Part, rows: NDArray[np.int64]) -> Evaluation:
+    return evaluate(score_rows(recognizer, part, rows), part.table.labels.rows(rows), recognizer.classes, recognizer.thresholds)
+
+
+def summary(config: RunConfig, train: LabelTable, test: LabelTable | None) -> str:
+    """Return what is about to happen, in one block."""
+    counts = train.labels.counts()
+    known = int((counts.positive + counts.negative).sum())
+    cells = max(1, train.labels.values.size)
+    return (
+        f"{config.method} on {config.data.data}: {len(train):,} training pictures, {len(train.classes)} classes, "
+        f"{known:,} known labels ({100 * known / cells:.1f} %), {int(counts.positive.sum()):,} of them positive; "
+        f"{'no test part' if test is None else f'{len(test):,} test pictures'}; backbone {config.data.backbone}, "
+        f"{config.training.epochs} epochs on {config.data.device}"
+    )
+
+
+def _write_run(
+    folder: Path, config: RunConfig, prepared: Prepared, masked: LabelTable, result: RunResult, warnings: tuple[str, ...]
+) -> None:
+    """Write the weights first: whatever happens later, the training is kept."""
+    result.recognizer.save(folder)
+    masked.write(folder / "labels.parquet")
+    write_text(folder / "history.csv", _rows_csv(result.fit.history))
+    skipped = [*prepared.train.features.skipped, *([] if prepared.test is None else prepared.test.features.skipped)]
+    if skipped:
+        write_text(folder / "skipped.csv", _rows_csv([{"image": str(path), "reason": reason} for path, reason in skipped]))
+    write_json(folder / "metrics.json", metrics(config, prepared, result))
+    write_report(folder, report_content(config.method, summary(config, masked, None), prepared, masked, result, warnings))
+
+
+def metrics(config: RunConfig, prepared: Prepared, result: RunResult) -> dict[str, object]:
+    """Return metrics.json: the evaluation (percent) and the facts of training."""
+    parameters = sum(weight.numel() for weight in result.recognizer.method.parameters() if weight.requires_grad)
+    return result.evaluation.to_json() | {
+        "evaluated_on": "test part" if prepared.test is not None else "held-out training labels",
+        "zero_shot_mAP": result.baseline.to_json()["mAP"],
+        "method": config.method,
+        "epoch": result.fit.epoch,
+        "seconds": round(result.seconds, 2),
+        "trainable_parameters": parameters,
+        "stopped": result.fit.stopped,
+    }
+
+
+def _rows_csv(rows: Sequence[Mapping[str, object]]) -> str:
+    text = io.StringIO()
+    if rows:
+        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    return text.getvalue()
