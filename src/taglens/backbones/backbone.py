@@ -3,7 +3,7 @@
 from typing import Literal, get_args
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from taglens.backbones.dense import dense_function
 from taglens.backbones.text import TextEncoder
@@ -59,9 +59,14 @@ class Backbone(nn.Module):
         self.logit_scale = logit_scale
         self.logit_bias = logit_bias
         self.precision: Precision = precision
+        self.register_buffer("_mean", torch.tensor(transform.mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("_std", torch.tensor(transform.std).view(1, 3, 1, 1), persistent=False)
         self._grids: dict[tuple[int, int], tuple[int, int]] = {}
         self.requires_grad_(False)
         self.eval()
+
+    _mean: Tensor
+    _std: Tensor
 
     @property
     def device(self) -> torch.device:
@@ -71,6 +76,15 @@ class Backbone(nn.Module):
     def train(self, mode: bool = True) -> "Backbone":
         """Stay in evaluation mode: batch statistics and dropout of a frozen tower never change."""
         return super().train(False)
+
+    def normalise(self, pixels: Tensor) -> Pictures:
+        """Return what ``transform`` makes of resized pictures: the same numbers, made on this backbone's device.
+
+        Args:
+            pixels: (batch, height, width, 3) of 8 bits, as ``transform.resized`` gives them; a quarter of the bytes to move.
+        """
+        pictures = pixels.to(self.device, non_blocking=True).permute(0, 3, 1, 2).float()
+        return pictures.div_(255).sub_(self._mean).div_(self._std)
 
     def features(self, pictures: Pictures, pooled: bool = True) -> Features:
         """Return the dense map and the pooled embedding, in the joint space, float32, not normalised.

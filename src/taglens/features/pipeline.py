@@ -94,7 +94,7 @@ def run_pipeline(
     before = torch.get_num_threads()
 
     def work(part: Sequence[Job]) -> Chunk:
-        pixels: list[NDArray[np.float32]] = []
+        pixels: list[NDArray[np.uint8]] = []
         pictures = [_read(job, backbone, known, pixels) for job in part]
         return Chunk(pictures, _encode(pixels, backbone, turns, crew.batch))
 
@@ -115,7 +115,7 @@ def run_pipeline(
         torch.set_num_threads(before)
 
 
-def _read(job: Job, backbone: Backbone, known: Callable[[Iterable[Key]], list[Key]], pixels: list[NDArray[np.float32]]) -> Done:
+def _read(job: Job, backbone: Backbone, known: Callable[[Iterable[Key]], list[Key]], pixels: list[NDArray[np.uint8]]) -> Done:
     """Read and decode a file; the pixels of its missing views are appended to ``pixels``."""
     stamp = stamp_of(job.path)
     try:
@@ -124,7 +124,7 @@ def _read(job: Job, backbone: Backbone, known: Callable[[Iterable[Key]], list[Ke
         missing = known(Key(digest, view) for view in range(job.views))
         if missing:
             picture = open_picture(content, name=str(job.path))
-            pixels.extend([backbone.transform(picture_view(picture, key.view, digest)) for key in missing])
+            pixels.extend([np.asarray(backbone.transform.resized(picture_view(picture, key.view, digest))) for key in missing])
         return Done(job, stamp, digest, tuple(missing))
     except PictureError as error:
         return Done(job, stamp, error=error)
@@ -139,7 +139,7 @@ def _content(path: Path) -> bytes:
         raise PictureError(f"{path}: cannot be read ({error.strerror}); check the file and its rights") from error
 
 
-def _encode(pixels: list[NDArray[np.float32]], backbone: Backbone, turns: threading.Semaphore, batch: int) -> NDArray[np.float16]:
+def _encode(pixels: list[NDArray[np.uint8]], backbone: Backbone, turns: threading.Semaphore, batch: int) -> NDArray[np.float16]:
     """Return (row, 1 + position, channel), the pooled vector first."""
     if not pixels:
         return np.empty((0, 0, 0), dtype=np.float16)
@@ -149,7 +149,7 @@ def _encode(pixels: list[NDArray[np.float32]], backbone: Backbone, turns: thread
         for part in torch.split(stacked, batch):
             ready = part.pin_memory() if backbone.device.type == "cuda" else part
             with turns:
-                features = backbone.features(ready.to(backbone.device, non_blocking=True))
+                features = backbone.features(backbone.normalise(ready))
                 both = torch.cat([features.pooled[:, None], features.map], dim=1).clamp_(-LARGEST_HALF, LARGEST_HALF)
                 rows.append(both.half().cpu().numpy())
     return rows[0] if len(rows) == 1 else np.concatenate(rows)

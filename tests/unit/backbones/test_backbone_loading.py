@@ -4,9 +4,11 @@ import json
 import socket
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from backbone_models import RESNET, TEXT, VIT, config, timm_tower, write_model
+from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from taglens.backbones.folding import folded
@@ -38,6 +40,15 @@ def test_nothing_is_trained(spec: str) -> None:
     backbone.texts().encode(embeddings, torch.tensor([2])).sum().backward()
     assert embeddings.grad is not None
     assert all(parameter.grad is None for parameter in backbone.parameters())
+
+
+def test_normalising_a_batch_equals_the_transform(spec: str) -> None:
+    backbone = load_backbone(spec)
+    random = np.random.default_rng(0)
+    pictures = [Image.fromarray(random.integers(0, 256, (90, 70, 3), dtype=np.uint8)) for _ in range(3)]
+    pixels = torch.from_numpy(np.stack([np.asarray(backbone.transform.resized(picture)) for picture in pictures]))
+    expected = torch.from_numpy(np.stack([backbone.transform(picture) for picture in pictures]))
+    assert torch.equal(backbone.normalise(pixels), expected)
 
 
 def test_random_weights_are_seeded_and_leave_the_generator_alone(files: tuple[Path, Path]) -> None:
