@@ -15,7 +15,7 @@ from taglens.errors import TagLensError
 from taglens.labels.states import PartialLabels
 from taglens.methods.base import Classifier, Method, Scores, Setting, base_rate_logits
 from taglens.methods.guide import load_guide
-from taglens.methods.standardise import LENGTH
+from taglens.methods.standardise import standard_length
 from taglens.prompts.contexts import PromptContexts
 from taglens.prompts.templates import ensemble
 from taglens.shapes import Attention, Features
@@ -138,7 +138,7 @@ class SemanticAwareMethod(Method):
         logits = self.temperature * self.scale * self._mixed(views, self._vectors(classifier)) + self.bias
         if self.residual is not None:
             offset = self._mixed(_Views(self.local_centre[None], self.pooled_centre[None], None), self.residual)
-            logits = logits + LENGTH / self.spread * (self._mixed(views, self.residual) - offset)
+            logits = logits + standard_length(self.residual.shape[1]) / self.spread * (self._mixed(views, self.residual) - offset)
         return Scores(logits, views.attention)
 
     def parameter_groups(self, rate: float) -> Sequence[dict[str, Any]]:

@@ -7,12 +7,21 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-LENGTH = 8.0
-"""Root mean square length of the standardised vectors; any constant would do, the learning rates are tuned for this one."""
+STEP_EFFECT = 180.0
+"""Sum of absolute values of a standardised vector, about; the learning rates are tuned for this constant."""
+
+
+def standard_length(channels: int) -> float:
+    """Return the root mean square length of standardised vectors with that many channels.
+
+    An optimiser of Adam's kind moves every weight by about the learning rate, so that a logit moves by the rate times the sum of the
+    vector's absolute values, which is about length x sqrt(channels): kept the same for every backbone.
+    """
+    return STEP_EFFECT / channels**0.5
 
 
 class Standardise(nn.Module):
-    """x = LENGTH (f / |f| - centre) / spread.
+    """x = length (f / |f| - centre) / spread,  length as in :func:`standard_length`.
 
     CLIP's picture vectors share a large common part that carries no information; taking it out conditions a linear layer well.
     ``centre`` (channel,) is the mean of the training pictures' unit vectors, ``spread`` the root mean square of what is left.
@@ -34,4 +43,4 @@ class Standardise(nn.Module):
 
     def forward(self, vectors: Float[Tensor, "*batch channel"]) -> Float[Tensor, "*batch channel"]:
         """Return the standardised vectors."""
-        return (functional.normalize(vectors, dim=-1) - self.centre) * (LENGTH / self.spread)
+        return (functional.normalize(vectors, dim=-1) - self.centre) * (standard_length(vectors.shape[-1]) / self.spread)
