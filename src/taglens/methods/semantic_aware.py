@@ -94,7 +94,7 @@ class SemanticAwareMethod(Method):
         self.prompts = _contexts(config, setting, text)
         guide = load_guide(config.guide, setting.classes, setting.prompt_names, text) if setting.guide is None else setting.guide
         self.register_buffer("guide", guide)
-        self.decoupling = _decoupling(config, self.template_vectors, guide) if config.decoupling else None
+        self.decoupling = _decoupling(config, self.template_vectors, guide, setting.seed) if config.decoupling else None
         self.register_buffer("temperature", torch.tensor(setting.logit_scale))
         self.register_buffer("spread", torch.ones(()))
         self.register_buffer("local_centre", torch.zeros(labels, channels))
@@ -189,13 +189,15 @@ def _contexts(config: SemanticAware, setting: Setting, text: TextEncoder) -> Pro
     )
 
 
-def _decoupling(config: SemanticAware, text_vectors: Tensor, guide: Tensor) -> SemanticDecoupling:
-    return SemanticDecoupling(
-        text_vectors.shape[1],
-        guide.shape[1],
-        hidden=config.hidden,
-        anchor=text_vectors if config.attention_start == "similarity" else None,
-        sharpness=config.sharpness,
-        residual="random" if config.attention_start == "random" else "zero",
-        kernel=config.kernel,
-    )
+def _decoupling(config: SemanticAware, text_vectors: Tensor, guide: Tensor, seed: int) -> SemanticDecoupling:
+    with torch.random.fork_rng(devices=[]):  # one seed, one start, whatever was drawn before
+        torch.manual_seed(seed)
+        return SemanticDecoupling(
+            text_vectors.shape[1],
+            guide.shape[1],
+            hidden=config.hidden,
+            anchor=text_vectors if config.attention_start == "similarity" else None,
+            sharpness=config.sharpness,
+            residual="random" if config.attention_start == "random" else "zero",
+            kernel=config.kernel,
+        )

@@ -17,7 +17,7 @@ from taglens.training.data import Batch
 from taglens.training.schedule import optimiser, warmup_cosine
 
 NAN_ADVICE = (
-    "try a smaller --train.rate, --train.gradient-clip 1, or --train.precision float32; look for extreme values with taglens inspect"
+    "try a smaller --training.rate, --training.gradient-clip 1, or --training.precision float32; look for extreme values with taglens inspect"
 )
 
 
