@@ -72,7 +72,35 @@ def test_under_autocast_sums_stay_float32():
     assert (scores - wanted).abs().max() / wanted.abs().max() < 3e-6  # bfloat16 sums would be off by 2e-3
 
 
-def test_training_never_allocates_a_tensor_of_batch_position_label_channel():
+@pytest.fixture
+def threads():
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 8])
+def test_the_number_of_threads_changes_nothing(threads, count):
+    threads(count)
+    tensors = inputs(1, 7, 4, 50, torch.float64)
+    for _ in range(2):
+        assert_close(evaluate(blocked.attention_scores, tensors), expected(tensors), torch.float64)
+        assert torch.get_num_threads() == count
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_threads_score_without_gradients(threads, mode):
+    threads(2)
+    tensors = inputs(2, 9, 4, 16, torch.float64)
+    wanted = expected(tensors)["scores"]
+    with mode():
+        scores = blocked.attention_scores(*(tensors[name] * 1 for name in PARTS[1:]))
+    torch.testing.assert_close(scores, wanted)
+    assert scores.is_inference() == (mode is torch.inference_mode)
+
+
+def test_training_never_allocates_a_tensor_of_batch_position_label_channel(threads):
+    threads(1)  # the count below sees its own thread only
     batch, positions, labels, channels, hidden = 32, 196, 80, 512, 128
     layer = SemanticDecoupling(channels, channels, hidden=hidden, residual="random")
     features = torch.randn(batch, positions, channels)
