@@ -4,7 +4,7 @@ import json
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import tyro
 
@@ -12,6 +12,7 @@ from taglens.cli.console import print_scores, say
 from taglens.cli.options import Device, OnBadImage, device_name
 from taglens.datasets.source import DataOptions
 from taglens.errors import TagLensError
+from taglens.experiments.option_values import option_value
 from taglens.labels.settings import SettingName
 from taglens.training.config import TrainConfig
 
@@ -89,23 +90,6 @@ def run(config: Train) -> int:
     print_scores(found, f"{config.data}, {found[config.method]['images']:,} pictures, percent")
     say(f"run folder: {config.out}   report: {config.out / 'report.html'}")
     return 0 if result.fit.stopped is None else 1
-
-
-def option_value(text: str) -> Any:
-    """Return a method's option as the number, truth value or text that it is.
-
-    >>> [option_value(text) for text in ("0.5", "false", "none", "glove:a.txt")]
-    [0.5, False, None, 'glove:a.txt']
-    """
-    plain = {"true": True, "false": False, "none": None}
-    if text.lower() in plain:
-        return plain[text.lower()]
-    for number in (int, float):
-        try:
-            return number(text)
-        except ValueError:
-            continue
-    return text
 
 
 def read_names(path: Path | None) -> dict[str, str]:

@@ -4,21 +4,22 @@ import csv
 import io
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from taglens.errors import TrainingError
 from taglens.experiments.prepare import DataConfig, Part, Prepared, prepare, read_parts
 from taglens.experiments.record import environment, plain, table_hashes
 from taglens.experiments.report import write_report
 from taglens.experiments.run_report import report_content
+from taglens.experiments.variants import build_config
 from taglens.labels.inspection import label_warnings
 from taglens.labels.settings import SettingName, hide
 from taglens.labels.table import LabelTable
-from taglens.methods import MethodConfig, method_config
+from taglens.methods import MethodConfig
 from taglens.metrics import Evaluation, evaluate
 from taglens.outputs import new_folder, write_json, write_text
 from taglens.recognizer import Recognizer
@@ -47,12 +48,15 @@ class RunConfig:
         Raises:
             TagLensError: unknown method or option.
         """
-        kind = method_config(self.method)
-        try:
-            return kind(**self.method_options)
-        except TypeError as error:
-            options = ", ".join(getattr(kind, "__dataclass_fields__", ()))
-            raise TrainingError(f"method {self.method!r} does not take these options: {error}. Its options: {options or 'none'}") from error
+        return build_config(self.method, self.method_options)
+
+
+class Trained(NamedTuple):
+    """A recogniser after training."""
+
+    recognizer: Recognizer
+    fit: FitResult
+    seconds: float
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -101,24 +105,24 @@ def masked_table(table: LabelTable, config: RunConfig) -> LabelTable:
 def run_prepared(config: RunConfig, method: MethodConfig, prepared: Prepared, *, progress: bool) -> RunResult:
     """Train and evaluate on prepared data; the mask is drawn over the whole training table, then skipped pictures leave it."""
     masked = masked_table(prepared.train.table, config)
-    recognizer, fitted, seconds = _fit(config.method, method, config, prepared, masked, progress)
-    baseline, *_ = _fit("zero_shot", method_config("zero_shot")(), config, prepared, masked, False)
-    part, rows = _evaluated_part(prepared, masked, fitted)
+    trained = fit_prepared(config, method, prepared, masked, progress=progress)
+    zero_shot = replace(config, method="zero_shot", method_options={})
+    baseline = fit_prepared(zero_shot, zero_shot.method_config(), prepared, masked, progress=False).recognizer
+    part, rows = evaluated_part(prepared, masked, trained.fit)
     return RunResult(
-        recognizer=recognizer,
-        fit=fitted,
-        evaluation=_evaluate(recognizer, part, rows),
+        recognizer=trained.recognizer,
+        fit=trained.fit,
+        evaluation=_evaluate(trained.recognizer, part, rows),
         baseline=_evaluate(baseline, part, rows),
-        seconds=seconds,
+        seconds=trained.seconds,
     )
 
 
-def _fit(
-    name: str, method: MethodConfig, config: RunConfig, prepared: Prepared, masked: LabelTable, progress: bool
-) -> tuple[Recognizer, FitResult, float]:
+def fit_prepared(config: RunConfig, method: MethodConfig, prepared: Prepared, masked: LabelTable, *, progress: bool) -> Trained:
+    """Train on prepared data with the labels of ``masked``, the prepared training table with labels hidden."""
     start = time.perf_counter()
     backbone = prepared.backbone
-    recognizer = Recognizer.create(backbone, name, method, masked.classes, prepared.prompt_names, seed=config.training.seed)
+    recognizer = Recognizer.create(backbone, config.method, method, masked.classes, prepared.prompt_names, seed=config.training.seed)
     accelerator = "gpu" if backbone.device.type == "cuda" else "cpu"
     found = fit(
         recognizer.method,
@@ -130,11 +134,11 @@ def _fit(
         progress=progress,
     )
     recognizer.refresh()
-    return recognizer, found, time.perf_counter() - start
+    return Trained(recognizer, found, time.perf_counter() - start)
 
 
-def _evaluated_part(prepared: Prepared, masked: LabelTable, fitted: FitResult) -> tuple[Part, NDArray[np.int64]]:
-    """The test part, or where there is none the held-out training pictures with the labels that are known."""
+def evaluated_part(prepared: Prepared, masked: LabelTable, fitted: FitResult) -> tuple[Part, NDArray[np.int64]]:
+    """Return the test part, or where there is none the held-out training pictures with the labels that are known."""
     if prepared.test is not None:
         return prepared.test, np.arange(len(prepared.test.table))
     rows = fitted.held_out if len(fitted.held_out) else np.arange(len(masked))
@@ -184,15 +188,21 @@ def _write_run(
 
 def metrics(config: RunConfig, prepared: Prepared, result: RunResult) -> dict[str, object]:
     """Return metrics.json: the evaluation (percent) and the facts of training."""
-    parameters = sum(weight.numel() for weight in result.recognizer.method.parameters() if weight.requires_grad)
-    return result.evaluation.to_json() | {
+    trained = Trained(result.recognizer, result.fit, result.seconds)
+    zero_shot = {"zero_shot_mAP": result.baseline.to_json()["mAP"]}
+    return result.evaluation.to_json() | zero_shot | training_facts(config, prepared, trained)
+
+
+def training_facts(config: RunConfig, prepared: Prepared, trained: Trained) -> dict[str, object]:
+    """Return what metrics.json says beside the evaluation."""
+    parameters = sum(weight.numel() for weight in trained.recognizer.method.parameters() if weight.requires_grad)
+    return {
         "evaluated_on": "test part" if prepared.test is not None else "held-out training labels",
-        "zero_shot_mAP": result.baseline.to_json()["mAP"],
         "method": config.method,
-        "epoch": result.fit.epoch,
-        "seconds": round(result.seconds, 2),
+        "epoch": trained.fit.epoch,
+        "seconds": round(trained.seconds, 2),
         "trainable_parameters": parameters,
-        "stopped": result.fit.stopped,
+        "stopped": trained.fit.stopped,
     }
 
 
