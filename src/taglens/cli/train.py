@@ -4,7 +4,7 @@ import json
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Protocol
 
 import tyro
 
@@ -15,6 +15,9 @@ from taglens.errors import TagLensError
 from taglens.experiments.option_values import option_value
 from taglens.labels.settings import SettingName
 from taglens.training.config import TrainConfig
+
+if TYPE_CHECKING:
+    from taglens.experiments.prepare import DataConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,19 +65,9 @@ class Train:
 
 def run(config: Train) -> int:
     """Train, evaluate and report."""
-    from taglens.experiments.prepare import DataConfig
     from taglens.experiments.run import RunConfig, train_run
 
-    data = DataConfig(
-        data=config.data,
-        backbone=config.backbone,
-        image_size=config.image_size,
-        names=read_names(config.names),
-        options=config.options,
-        on_bad=config.on_bad_image,
-        cache=config.cache,
-        device=device_name(config.device),
-    )
+    data = data_config(config)
     options: dict[str, object] = {name: option_value(text) for name, text in config.method_options.items()}
     plan = RunConfig(
         data=data,
@@ -90,6 +83,47 @@ def run(config: Train) -> int:
     print_scores(found, f"{config.data}, {found[config.method]['images']:,} pictures, percent")
     say(f"run folder: {config.out}   report: {config.out / 'report.html'}")
     return 0 if result.fit.stopped is None else 1
+
+
+class DataChoice(Protocol):
+    """The options that say which data a command works on."""
+
+    @property
+    def data(self) -> str: ...  # noqa: D102
+    @property
+    def backbone(self) -> str: ...  # noqa: D102
+    @property
+    def image_size(self) -> int | None: ...  # noqa: D102
+    @property
+    def names(self) -> Path | None: ...  # noqa: D102
+    @property
+    def options(self) -> DataOptions: ...  # noqa: D102
+    @property
+    def on_bad_image(self) -> OnBadImage: ...  # noqa: D102
+    @property
+    def cache(self) -> Path | None: ...  # noqa: D102
+    @property
+    def device(self) -> Device: ...  # noqa: D102
+
+
+def data_config(config: DataChoice) -> "DataConfig":
+    """Return the data that a command's options mean.
+
+    Raises:
+        TagLensError: the prompt names or the device cannot be used.
+    """
+    from taglens.experiments.prepare import DataConfig
+
+    return DataConfig(
+        data=config.data,
+        backbone=config.backbone,
+        image_size=config.image_size,
+        names=read_names(config.names),
+        options=config.options,
+        on_bad=config.on_bad_image,
+        cache=config.cache,
+        device=device_name(config.device),
+    )
 
 
 def read_names(path: Path | None) -> dict[str, str]:

@@ -1,0 +1,144 @@
+"""``taglens sweep DATA``: every method at every share of known labels with every seed, resumable."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Protocol
+
+import tyro
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from taglens.cli.console import errors, say, warn
+from taglens.cli.options import Device, OnBadImage
+from taglens.cli.train import data_config
+from taglens.datasets.source import DataOptions
+from taglens.errors import TagLensError
+from taglens.labels.settings import SettingName
+from taglens.training.config import TrainConfig
+
+if TYPE_CHECKING:
+    from taglens.experiments.sweep import Outcome, Plan
+    from taglens.experiments.sweep_plan import SweepConfig
+
+METHODS_HELP = """semantic_aware, zero_shot, linear_probe, coop, dualcoop, positive_coop; all: these six.
+With options: semantic_aware[decoupling=false,prompts=template], coop[per_class=true,training.rate=0.002].
+Under another name: glove=semantic_aware[guide=glove:FILE].
+Named variants of semantic_aware: baseline, decoupling_only, prompts_only, both (ablation: these four), start_similarity, start_zero,
+start_random (starts: these three), no_residual, no_mix, shared_prompts, published_form."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """Compare methods over shares of known labels and seeds, several runs at once; features are computed once.
+
+    Killed or interrupted, the same command goes on where it was. DIR gets summary.csv with a row for each run, sweep.json with all
+    settings, and runs/METHOD-knownSHARE-seedNUMBER. `taglens report DIR` makes tables, curves and tests of it.
+    """
+
+    data: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
+    """A CSV, Parquet or JSON table, or name:root such as voc2007:/data/VOCdevkit."""
+    known: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+    """Shares of labels that stay known; for another --setting its amounts."""
+    methods: Annotated[tuple[str, ...], tyro.conf.arg(help=METHODS_HELP)] = ("all",)
+    seeds: int = 1
+    """Number of repetitions, seeds 0, 1, ...; each changes the hidden labels and the training."""
+    setting: SettingName = "proportion"
+    """How labels are hidden."""
+    backbone: str = "tiny"
+    """tiny, MODEL/TAG of open_clip such as RN101/openai, hf-hub:..., or a local path.json:path.safetensors."""
+    image_size: int | None = None
+    """Side of the pictures in pixels; none: the backbone's own. 448 is the field's."""
+    names: Path | None = None
+    """JSON file of the words for a class in prompts: {"tvmonitor": "television", ...}."""
+    out: Path = Path("runs/sweep")
+    """Folder of the sweep; a later call may add methods, shares and seeds, but change nothing else."""
+    force: bool = False
+    """Delete an earlier sweep in that folder."""
+    jobs: int | None = None
+    """Runs at once, one processor core each; none: as many as there are cores, or GPUs with --device cuda."""
+    options: Annotated[DataOptions, tyro.conf.arg(name="")] = field(default_factory=DataOptions)
+    on_bad_image: OnBadImage = "error"
+    """Stop at an unreadable picture, or leave it out."""
+    cache: Path | None = None
+    """Folder of the feature store; none: TAGLENS_CACHE or the user's cache folder."""
+    device: Device = "auto"
+    """Where to compute."""
+    training: TrainConfig = field(default_factory=TrainConfig)
+
+    def __post_init__(self) -> None:
+        if self.jobs is not None and self.jobs < 1:
+            raise TagLensError(f"--jobs must be at least 1, came {self.jobs}")
+
+
+class _Bar(Protocol):
+    def __call__(self, done: int, left: float | None) -> None: ...
+
+
+def run(config: Sweep) -> int:
+    """Plan, say what will be done, do it."""
+    from taglens.experiments.sweep_plan import SweepConfig
+
+    plan = SweepConfig(
+        data=data_config(config),
+        methods=config.methods,
+        known=config.known,
+        seeds=config.seeds,
+        setting=config.setting,
+        training=config.training,
+    )
+    return run_sweep(plan, config.out, jobs=config.jobs, force=config.force)
+
+
+def run_sweep(config: "SweepConfig", out: Path, *, jobs: int | None = None, force: bool = False) -> int:
+    """Carry out a sweep with progress on the screen; 1 if a run failed."""
+    from taglens.experiments.sweep import carry_out, default_workers, plan_sweep
+
+    workers = jobs or default_workers(config)
+    with plan_sweep(config, out, force=force, progress=sys.stderr.isatty()) as plan:
+        for note in plan.notes:
+            warn(note)
+        say(plan.summary(workers))
+        failed = _follow(plan, carry_out(plan, workers))
+    say(f"summary: {out / 'summary.csv'}   tables and curves: taglens report {out} --out {out / 'report'}")
+    return 1 if failed else 0
+
+
+def _follow(plan: "Plan", outcomes: Iterable["Outcome"]) -> int:
+    """Show each run as it ends; return how many failed."""
+    failed = 0
+    with _bar(len(plan.jobs), len(plan.finished)) as show:
+        for number, outcome in enumerate(outcomes, len(plan.finished) + 1):
+            failed += outcome.error is not None
+            line = f"{number}/{len(plan.jobs)} {outcome.job.variant.label}, {outcome.job.known:g} known, seed {outcome.job.seed}: "
+            if outcome.row is None:
+                warn(f"{line}{outcome.error}")
+            else:
+                say(f"{line}mAP {_score(outcome.row['mAP'])}, {outcome.row['seconds']:.0f} s; {words(outcome.seconds_left)} left")
+            show(number, outcome.seconds_left)
+    return failed
+
+
+@contextmanager
+def _bar(total: int, done: int) -> Iterator[_Bar]:
+    columns = (TextColumn("runs"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.fields[left]} left"))
+    console = errors()
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
+        task = bar.add_task("runs", total=total, completed=done, left="?")
+        yield lambda done, left: bar.update(task, completed=done, left=words(left))
+
+
+def words(seconds: float | None) -> str:
+    """Return a length of time as people say it.
+
+    >>> words(50), words(600), words(9000), words(None)
+    ('50 s', '10 min', '2.5 h', '?')
+    """
+    if seconds is None:
+        return "?"
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _score(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f}"
