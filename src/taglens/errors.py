@@ -32,6 +32,10 @@ class OutputError(TagLensError):
     """An output exists already or cannot be written."""
 
 
+class JournalError(TagLensError):
+    """A journal of reviewed labels is damaged, in use, or belongs to another run or table."""
+
+
 class TrainingError(TagLensError):
     """Training cannot start or had to stop."""
 

@@ -19,7 +19,10 @@ VERBS: dict[str, str] = {
     "train": "Train",
     "evaluate": "Evaluate",
     "predict": "Predict",
+    "review": "Review",
+    "sweep": "Sweep",
     "report": "Report",
+    "export": "Export",
     "cache": "Cache",
 }
 

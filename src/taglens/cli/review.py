@@ -1,0 +1,131 @@
+"""``taglens review RUN DATA``: answer what is worth asking, in the browser."""
+
+import getpass
+import sys
+import webbrowser
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+
+from taglens.cli.console import output, say, warn
+from taglens.cli.options import Device, OnBadImage, device_name
+from taglens.datasets.source import DataOptions, Part
+from taglens.errors import TagLensError
+
+if TYPE_CHECKING:
+    from taglens.serve.review_session import ReviewSession
+    from taglens.serve.review_start import ReviewConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class Review:
+    """Settle uncertain labels and suspected errors on a local web page, with the keyboard.
+
+    Every answer is written at once to a journal beside the table; --export merges it into a copy of the table.
+    """
+
+    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    """Folder that `taglens train` made."""
+    data: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
+    """A CSV, Parquet or JSON table (also one that `taglens complete` made), or name:root."""
+    export: bool = False
+    """Serve nothing: merge the journal into the table, write it and end."""
+    conflicts: Literal["stop", "table", "answers"] = "stop"
+    """Cells answered here and edited differently in the table meanwhile: write nothing, keep the table's, or take the answers."""
+    journal: Path | None = None
+    """File of the answers; none: TABLE.review.jsonl beside the table."""
+    out: Path | None = None
+    """File of the export; none: TABLE.reviewed.csv beside the table."""
+    by: str | None = None
+    """Your name in the table's sources; none: the name you are logged in by."""
+    host: str = "127.0.0.1"
+    """Address to listen at; another than this machine's own lets others answer too."""
+    port: int = 8014
+    """Port to listen at; 0: any free one."""
+    browser: bool = True
+    """Open the page in the browser."""
+    part: Part = "all"
+    """Part of the data to review."""
+    options: Annotated[DataOptions, tyro.conf.arg(name="")] = field(default_factory=DataOptions)
+    on_bad_image: OnBadImage = "error"
+    """Stop at an unreadable picture, or leave it out of the queue."""
+    cache: Path | None = None
+    """Folder of the feature store; none: TAGLENS_CACHE or the user's cache folder."""
+    device: Device = "auto"
+    """Where to compute."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.port <= 65535:
+            raise TagLensError(f"--port must lie between 0 and 65535, came {self.port}")
+        if self.by is not None and (not self.by.strip() or "|" in self.by or self.by != self.by.strip()):
+            raise TagLensError(f"--by must be a name without '|' and outer space, came {self.by!r}")
+
+
+def run(config: Review) -> int:
+    """Serve the page, or export."""
+    from taglens.serve.review_start import ReviewConfig
+
+    review = ReviewConfig(
+        run=config.run,
+        data=config.data,
+        by=config.by or user_name(),
+        part=config.part,
+        options=config.options,
+        journal=config.journal,
+        out=config.out,
+        on_bad=config.on_bad_image,
+        cache=config.cache,
+    )
+    return _export(review, config) if config.export else _serve(review, config)
+
+
+def user_name() -> str:
+    """Return the name somebody is logged in by, without what a table's source cannot hold."""
+    try:
+        return getpass.getuser().replace("|", "").strip() or "reviewer"
+    except (OSError, KeyError):
+        return "reviewer"
+
+
+def _export(review: "ReviewConfig", config: Review) -> int:
+    from taglens.serve.review_start import export_review
+
+    merged, files = export_review(review, config.conflicts)
+    for note in merged.notes(config.conflicts):
+        warn(note)
+    say(f"wrote {files.out}: {merged.applied:,} reviewed labels")
+    output().print(files.retrain, soft_wrap=True, markup=False)
+    return 0
+
+
+def _serve(review: "ReviewConfig", config: Review) -> int:
+    from taglens.recognizer import Recognizer
+    from taglens.serve.guard import is_loopback
+    from taglens.serve.review_pictures import ReviewPictures
+    from taglens.serve.review_serve import listen, serve_review
+    from taglens.serve.review_start import one_at_a_time, open_review
+
+    listening = listen(config.host, config.port)
+    with listening, one_at_a_time(review.files().journal):
+        recognizer = Recognizer.load(config.run, device=device_name(config.device))
+        session = open_review(review, recognizer, say=say, progress=sys.stderr.isatty())
+        if not is_loopback(config.host):
+            warn(f"everybody who can reach {config.host} can see the pictures and answer")
+        pictures = ReviewPictures(session.state.table, recognizer)
+        serve_review(session, pictures, listening, config.host, lambda url: _ready(url, config.browser))
+        _farewell(session, config)
+    return 0
+
+
+def _ready(url: str, browser: bool) -> None:
+    say(f"review at {url}   (Ctrl-C ends it; every answer is on disk)")
+    if browser:
+        webbrowser.open(url)
+
+
+def _farewell(session: "ReviewSession", config: Review) -> None:
+    progress, files = session.state.progress(), session.files
+    say(f"{progress.answered:,} answers in {files.journal}; {progress.uncertain:,} uncertain and {progress.suspected:,} suspected left")
+    say(f"merge them into a table: taglens review {config.run} {config.data} --export")

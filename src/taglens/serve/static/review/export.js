@@ -1,0 +1,67 @@
+// Writing the reviewed table, and the command that trains on it.
+
+import { post, read, waiting } from "./api.js";
+import { count, element, plural, toast } from "./dom.js";
+
+export function exportView(session) {
+  const result = element("div", { class: "result", role: "status" });
+  const facts = element("p", {});
+  const write = (conflicts) => async () => {
+    if (waiting()) return toast(`${plural(waiting(), "answer")} not yet stored; try again when they are`);
+    const response = await post("/api/export", { conflicts });
+    const found = await response.json();
+    result.replaceChildren(...(response.ok ? written(found) : refused(response.status, found.detail)));
+    return undefined;
+  };
+
+  const written = (found) => [
+    element("p", { class: "good" }, `Wrote ${found.file} with ${plural(found.applied, "reviewed label")}.`),
+    found.notes.length ? element("pre", {}, found.notes.join("\n")) : null,
+  ].filter(Boolean);
+
+  const refused = (status, detail) => [
+    element("p", { class: "bad" }, status === 409 ? "The table was edited while you reviewed. Nothing was written yet." : "Not written."),
+    element("pre", {}, detail),
+    ...(status === 409
+      ? [
+          element(
+            "div",
+            { class: "tools" },
+            element("button", { type: "button", class: "tool", onclick: write("table") }, "Keep the table's labels there"),
+            element("button", { type: "button", class: "tool", onclick: write("answers") }, "Take the answers there"),
+          ),
+        ]
+      : []),
+  ];
+
+  read("/api/session")
+    .then(({ progress }) => (facts.textContent = `${count(progress.answered)} labels answered, ${count(progress.skipped)} skipped.`))
+    .catch((error) => toast(error.message));
+
+  const node = element(
+    "section",
+    { class: "wide export" },
+    element("h1", {}, "Export"),
+    facts,
+    element("h2", {}, "1. Write the table"),
+    element("p", { class: "hint" }, `The answers go into a copy of ${session.data}, each with your name (${session.by}) and the time. The journal stays.`),
+    element("button", { type: "button", class: "primary", onclick: write("stop") }, `Write ${session.out}`),
+    result,
+    element("h2", {}, "2. Train on it"),
+    element("p", { class: "hint" }, "Run this in a terminal, then review with the new run: it asks better questions."),
+    command(session.retrain),
+    element("p", { class: "hint" }, "Every answer is in the journal already: ", element("code", {}, session.journal)),
+  );
+  return { node };
+}
+
+function command(text) {
+  const copy = element("button", { type: "button", class: "tool" }, "Copy");
+  copy.addEventListener("click", () =>
+    navigator.clipboard
+      .writeText(text)
+      .then(() => toast("Copied"))
+      .catch(() => toast("The browser does not allow copying; select the text")),
+  );
+  return element("div", { class: "command" }, element("code", {}, text), copy);
+}

@@ -1,0 +1,67 @@
+// Start: the session, the views by the address's fragment, and the keyboard.
+
+import { answersView } from "./answers.js";
+import { flush, openSession } from "./api.js";
+import { banner, element, toast } from "./dom.js";
+import { undoLast } from "./history.js";
+import { exportView } from "./export.js";
+import { classesView, labelView } from "./classes.js";
+import { pictureView } from "./picture.js";
+import { showProgress } from "./progress.js";
+import { queueView } from "./queue.js";
+
+const VIEWS = { queue: queueView, classes: classesView, class: labelView, picture: pictureView, answers: answersView, export: exportView };
+let session;
+let view;
+
+function route() {
+  const [path, query] = (location.hash.slice(2) || "queue").split("?");
+  const [name, place] = path.split("/");
+  const make = VIEWS[name] ?? queueView;
+  view = make(session, new URLSearchParams(query), place === undefined ? undefined : Number(place));
+  const main = document.getElementById("view");
+  main.replaceChildren(view.node);
+  main.className = `view-${name}`;
+  window.scrollTo(0, 0);
+  for (const link of document.querySelectorAll("nav a")) {
+    if (link.hash === `#/${name === "class" ? "classes" : name}`) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+}
+
+function pressed(event) {
+  const typing = event.target.closest("input, select, textarea");
+  if (typing || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+  const act = view?.keys?.[event.key.length === 1 ? event.key.toLowerCase() : event.key] ?? general[event.key];
+  if (!act) return;
+  event.preventDefault();
+  act();
+}
+
+const general = {
+  u: () => {
+    const last = undoLast();
+    toast(last ? "Took back the last answer" : "Nothing to undo in this tab");
+    setTimeout(route, 150);
+  },
+};
+
+async function start() {
+  try {
+    session = await openSession();
+  } catch (error) {
+    banner(`The server does not answer (${error.message}); start taglens review again. This page goes on by itself.`);
+    setTimeout(start, 1500);
+    return;
+  }
+  banner(null);
+  document.title = `Review of ${session.data}`;
+  showProgress(session.progress);
+  addEventListener("hashchange", route);
+  addEventListener("keydown", pressed);
+  route();
+  flush(); // what an earlier page of this tab could not send
+}
+
+document.getElementById("view").append(element("p", { class: "loading" }, "Loading…"));
+start();

@@ -1,0 +1,197 @@
+// One question after the other: a picture, a class, yes or no.
+
+import { onConfirmed, read } from "./api.js";
+import { count, element, percent, toast } from "./dom.js";
+import { heatShown, pictureAddress, toggleHeat } from "./heat.js";
+import { answer, undoLast } from "./history.js";
+import { showProgress } from "./progress.js";
+
+const PAGE = 20;
+const KINDS = { all: "Everything worth asking", uncertain: "Uncertain labels", suspected: "Suspected errors", skipped: "Skipped" };
+const CLAIMS = {
+  unknown: () => "Never checked",
+  filled: (cell) => `Filled in by a model: ${cell.table}`,
+  known: (cell) => `The table says: ${cell.table}`,
+};
+
+export function queueView(session, query) {
+  const chosen = { kind: query.get("kind") ?? "all", label: query.get("label") ?? "" };
+  const cells = [];
+  const mine = new Set(); // answered here, perhaps not yet on the server
+  let loading = false;
+  let revision = session.revision;
+  const page = element("div", { class: "queue" });
+
+  const key = (cell) => `${cell.image}/${cell.label}`;
+  const address = () => `/api/queue?kind=${chosen.kind}&count=${PAGE}${chosen.label === "" ? "" : `&label=${chosen.label}`}`;
+
+  async function refill(replace = false) {
+    if (loading) return;
+    loading = true;
+    try {
+      const fresh = await read(address());
+      showProgress((await read("/api/session")).progress);
+      take(fresh.cells, replace);
+    } catch (error) {
+      toast(error.message);
+    } finally {
+      loading = false;
+    }
+    render();
+  }
+
+  function take(fresh, replace) {
+    const shown = cells[0];
+    if (replace) {
+      const still = new Set(fresh.map(key));
+      cells.splice(0, cells.length, ...cells.filter((cell) => still.has(key(cell))));
+      if (shown && cells[0] !== shown) toast(`${shown.class}? was answered in another tab`);
+    }
+    const here = new Set(cells.map(key));
+    cells.push(...fresh.filter((cell) => !here.has(key(cell)) && !mine.has(key(cell))));
+  }
+
+  function reply(word) {
+    const cell = cells.shift();
+    if (!cell) return;
+    mine.add(key(cell));
+    answer(cell, word);
+    if (cells.length < PAGE / 2) refill();
+    render();
+  }
+
+  function takeBack() {
+    const last = undoLast();
+    if (!last) return toast("Nothing to undo in this tab");
+    if (!last.cell) {
+      toast(`Took back ${count(last.images)} answers`);
+      return refill();
+    }
+    mine.delete(key(last.cell));
+    cells.unshift(last.cell);
+    toast(`Took back the answer to ${last.cell.class}?`);
+    return render();
+  }
+
+  onConfirmed((confirmed, sent) => {
+    if (!page.isConnected) return;
+    if (confirmed.earlier && sent.body.reply !== "skip" && confirmed.earlier !== sent.body.reply) {
+      toast(`Another tab had said ${confirmed.earlier}; your ${sent.body.reply} counts now`);
+    }
+    showProgress(confirmed.progress);
+    if (confirmed.revision > revision + 1) refill(true);
+    revision = confirmed.revision;
+  });
+
+  function render() {
+    const cell = cells[0];
+    page.replaceChildren(...(cell ? [stage(cell), panel(cell)] : [empty(), filters()]));
+    for (const next of cells.slice(1, 4)) new Image().src = pictureAddress(next);
+  }
+
+  const stage = (cell) =>
+    element(
+      "figure",
+      { class: "stage" },
+      element("img", {
+        src: pictureAddress(cell),
+        alt: heatShown() ? `Where the model saw ${cell.class} in ${cell.name}` : `Picture ${cell.name}`,
+        onerror: (event) => unreadable(event.target, cell),
+      }),
+      element("figcaption", {}, element("span", {}, cell.name), heatShown() ? `heatmap of ${cell.class}` : null),
+    );
+
+  async function unreadable(image, cell) {
+    const response = await fetch(pictureAddress(cell)).catch(() => null);
+    const reason = response && !response.ok ? (await response.json()).detail : "The picture cannot be loaded.";
+    image.replaceWith(element("p", { class: "unreadable" }, reason));
+  }
+
+  function panel(cell) {
+    const suspected = cell.kind === "known";
+    return element(
+      "section",
+      { class: "panel", "aria-label": "Question" },
+      element(
+        "div",
+        { class: "question", "aria-live": "polite" },
+        element("p", { class: suspected ? "badge suspected" : "badge" }, suspected ? "Suspected error" : "Uncertain"),
+        element("h1", {}, `${cell.class}?`),
+        element("p", { class: "claim" }, CLAIMS[cell.kind](cell)),
+        meter(cell),
+      ),
+      element("div", { class: "replies" }, button("Yes", "y", "yes", () => reply("yes")), button("No", "n", "no", () => reply("no"))),
+      element(
+        "div",
+        { class: "tools" },
+        button("Skip", "s", "tool", () => reply("skip")),
+        button("Undo", "u", "tool", takeBack),
+        button("Heatmap", "h", "tool", heat, heatShown()),
+        button("All tags", "p", "tool", () => (location.hash = `#/picture/${cell.image}`)),
+      ),
+      filters(),
+    );
+  }
+
+  function filters() {
+    const options = (entries, value) => entries.map(([key, text]) => element("option", { value: key, selected: key === value }, text));
+    const change = (name) => (event) => {
+      const next = new URLSearchParams({ ...chosen, [name]: event.target.value });
+      location.hash = `#/queue?${next}`;
+    };
+    const classes = [["", "All classes"], ...session.classes.map((name, label) => [String(label), name])];
+    return element(
+      "div",
+      { class: "filters" },
+      element("label", {}, "Questions", element("select", { onchange: change("kind") }, options(Object.entries(KINDS), chosen.kind))),
+      element("label", {}, "Class", element("select", { onchange: change("label") }, options(classes, chosen.label))),
+    );
+  }
+
+  function empty() {
+    return element(
+      "section",
+      { class: "empty" },
+      element("h1", {}, loading ? "Loading…" : "Nothing left to ask here"),
+      loading ? null : element("p", {}, "Choose other questions, go through a class, or ", element("a", { href: "#/export" }, "write the table"), "."),
+    );
+  }
+
+  function heat() {
+    toggleHeat();
+    render();
+  }
+
+  refill();
+  render();
+  return {
+    node: page,
+    keys: {
+      y: () => reply("yes"),
+      ArrowRight: () => reply("yes"),
+      n: () => reply("no"),
+      ArrowLeft: () => reply("no"),
+      s: () => reply("skip"),
+      u: takeBack,
+      h: heat,
+      p: () => cells[0] && (location.hash = `#/picture/${cells[0].image}`),
+    },
+  };
+}
+
+function meter(cell) {
+  const bar = element("span", { class: "meter-fill" });
+  bar.style.width = `${(cell.probability ?? 0) * 100}%`;
+  return element(
+    "p",
+    { class: "meter" },
+    element("span", { class: "meter-text" }, "The model says ", element("b", {}, percent(cell.probability))),
+    element("span", { class: "meter-track", "aria-hidden": "true" }, bar),
+  );
+}
+
+function button(text, hint, style, act, pressed) {
+  const properties = { class: style, type: "button", onclick: act, "aria-keyshortcuts": hint };
+  if (pressed !== undefined) properties["aria-pressed"] = String(pressed);
+  return element("button", properties, text, element("kbd", { "aria-hidden": "true" }, hint.toUpperCase()));
+}
