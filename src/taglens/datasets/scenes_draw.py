@@ -67,8 +67,9 @@ def draw_scene(seed: int, size: int = 224) -> Scene:
         if box:
             found.setdefault(placement.name, []).append(box)
     boxes = {name: tuple(found[name]) for name in SCENE_CLASSES if name in found}
+    picture = _look(canvas, generator, size)
     caption = caption_of(tuple(boxes), setting.words, generator)
-    return Scene(_look(canvas, generator, size), tuple(boxes), boxes, caption, name)
+    return Scene(picture, tuple(boxes), boxes, caption, name)
 
 
 def _clutter(brush: Brush) -> None:
