@@ -80,7 +80,7 @@ def vit_dense(visual: Any, pictures: Tensor, pooled: bool) -> Dense:
     patches = visual.conv1(pictures)
     grid = (patches.shape[2], patches.shape[3])
     tokens = patches.flatten(2).transpose(1, 2)
-    start = visual.class_embedding.to(tokens.dtype).expand(len(tokens), 1, -1)
+    start = visual.class_embedding.to(tokens.dtype).expand(tokens.shape[0], 1, -1)
     positions = resized_positions(visual.positional_embedding, visual.grid_size, grid)
     tokens = visual.ln_pre(torch.cat([start, tokens], dim=1) + positions.to(tokens.dtype))
     tokens = visual.transformer(tokens)
@@ -106,7 +106,7 @@ def timm_dense(visual: Any, pictures: Tensor, pooled: bool) -> Dense:
     except AssertionError as error:
         raise BackboneError(f"this image tower takes one picture size ({error}); load the backbone with image_size=SIZE") from error
     grid, heads = _heads(trunk, output, pictures)
-    projected = visual.head(heads).reshape(len(output), grid[0] * grid[1], -1)
+    projected = visual.head(heads).reshape(output.shape[0], grid[0] * grid[1], -1)
     return Dense(projected, visual.head(trunk.forward_head(output)) if pooled else _nothing(projected), grid)
 
 
@@ -146,7 +146,7 @@ def resized_positions(table: Tensor, old: tuple[int, int], new: tuple[int, int])
 
 
 def _nothing(projected: Tensor) -> Tensor:
-    return projected.new_empty(len(projected), 0)
+    return projected.new_empty(projected.shape[0], 0)
 
 
 FAMILIES: dict[type[nn.Module], DenseFunction] = {

@@ -9,12 +9,18 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from taglens.decoupling import blocked, reference
+from taglens.decoupling import blocked, reference, unrolled
 from taglens.errors import TagLensError, unknown_name
 
 ScoreKernel: TypeAlias = Callable[[Tensor, Tensor, Tensor], Tensor]
 
-KERNELS: tuple[str, ...] = ("reference", "blocked", "fused")
+KERNELS: tuple[str, ...] = ("reference", "blocked", "fused", "unrolled")
+
+_PLAIN: dict[str, ScoreKernel] = {
+    "reference": reference.attention_scores,
+    "blocked": blocked.attention_scores,
+    "unrolled": unrolled.attention_scores,
+}
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +38,7 @@ def score_kernel(name: str, device: torch.device) -> ScoreKernel:
     log.info("semantic decoupling on %s uses the %s kernel", device, chosen)
     if chosen == "fused":
         return _fused()
-    return reference.attention_scores if chosen == "reference" else blocked.attention_scores
+    return _PLAIN[chosen]
 
 
 def _best(device: torch.device) -> str:

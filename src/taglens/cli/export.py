@@ -1,0 +1,77 @@
+"""``taglens export RUN``: a run as one ONNX file, checked against PyTorch."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+
+from taglens.cli.console import say, warn
+from taglens.errors import TagLensError
+
+if TYPE_CHECKING:
+    from taglens.export.onnx_file import Exported
+
+
+@dataclass(frozen=True, kw_only=True)
+class Export:
+    """Write a run as one ONNX file that needs neither torch nor a text encoder, compare it with PyTorch on photos, write a model card.
+
+    Without --pictures the run's own test pictures are compared, and its training pictures calibrate int8.
+    """
+
+    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    """Folder that `taglens train` made."""
+    format: Literal["onnx"] = "onnx"
+    """Kind of file."""
+    precision: Literal["float32", "fp16", "int8"] = "float32"
+    """float32; fp16: half the size, for GPUs; int8: a quarter of the size, for CPUs. Look at the difference it prints."""
+    out: Path | None = None
+    """File to write; none: model.onnx (or model-int8.onnx ...) in the run folder."""
+    force: bool = False
+    """Replace the file if it is there."""
+    no_heatmaps: bool = False
+    """Leave the heatmaps out."""
+    pictures: tuple[str, ...] = ()
+    """Pictures, folders or globs to compare on; none: the run's test part."""
+    calibration_pictures: tuple[str, ...] = ()
+    """Pictures, folders or globs for int8; none: the run's training part."""
+    most: int = 64
+    """Compare on, and calibrate with, at most this many pictures."""
+
+    def __post_init__(self) -> None:
+        if self.most < 1:
+            raise TagLensError(f"--most must be at least 1, came {self.most}")
+
+
+def run(config: Export) -> int:
+    """Export, compare, report."""
+    from taglens.export.onnx_file import ExportOptions, export_onnx
+    from taglens.recognizer import Recognizer
+
+    suffix = "" if config.precision == "float32" else f"-{config.precision}"
+    out = config.out or config.run / f"model{suffix}.onnx"
+    options = ExportOptions(precision=config.precision, heatmaps=not config.no_heatmaps, force=config.force)
+    recognizer = Recognizer.load(config.run)
+    check = _pictures(config.pictures, config, "test")
+    calibration = _pictures(config.calibration_pictures, config, "train") if config.precision == "int8" else []
+    _report(export_onnx(recognizer, out, check, calibration=calibration, options=options, run=config.run))
+    return 0
+
+
+def _pictures(named: tuple[str, ...], config: Export, part: Literal["train", "test"]) -> Sequence[Path]:
+    from taglens.datasets.files import list_pictures
+    from taglens.export.run_pictures import run_pictures
+
+    found: Iterable[Path] = list_pictures(named) if named else run_pictures(config.run, part, config.most)
+    return list(islice(found, config.most))
+
+
+def _report(done: "Exported") -> None:
+    parity = done.parity
+    say(f"wrote {done.path} ({done.bytes / 1e6:.1f} MB) and {done.card}")
+    print(f"largest probability difference to PyTorch on {parity.pictures} pictures: {parity.largest:.2e} (mean {parity.mean:.2e})")
+    if parity.same_tags < 1:
+        warn(f"{100 * (1 - parity.same_tags):.2f} % of the tags fall on the other side of their threshold")

@@ -1,0 +1,116 @@
+"""A recogniser exported to ONNX, with the interface of ``Recognizer`` where both have it."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from PIL.Image import Image
+
+from taglens.datasets.pictures import open_picture
+from taglens.datasets.transforms import PictureTransform
+from taglens.errors import RunError, TagLensError
+from taglens.runtime.description import CARD_KEY, ModelDescription
+
+
+class ModelOutput(NamedTuple):
+    """What a model says of a batch."""
+
+    probabilities: NDArray[np.float32]
+    """(batch, label)."""
+    heatmaps: NDArray[np.float32] | None
+    """Where each class was seen, (batch, label, row, column), sum 1; None if not asked for."""
+
+
+class OnnxPredictor:
+    """An exported file, loaded; safe to use from several threads."""
+
+    def __init__(self, session: Any, description: ModelDescription, card: str = "") -> None:
+        self._session = session
+        self.description = description
+        self.card = card
+        self.thresholds: NDArray[np.float64] = np.asarray(description.thresholds, dtype=np.float64)
+
+    @classmethod
+    def load(cls, path: Path | str, *, threads: int | None = None) -> "OnnxPredictor":
+        """Read a file that ``taglens export`` wrote.
+
+        Args:
+            path: the .onnx file.
+            threads: cores that one batch may use; None: all.
+
+        Raises:
+            RunError: it is missing, damaged or was not made by TagLens.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise RunError(f"{path}: no such file; expected one made by: taglens export RUN --out {path.name}")
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        # Memory of the largest batch so far is not kept: a server would hold it for ever.
+        options.enable_cpu_mem_arena = False
+        if threads is not None:
+            options.intra_op_num_threads = threads
+        try:
+            session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        except Exception as error:
+            # its errors have no common base but Exception
+            raise RunError(f"{path}: ONNX Runtime cannot load it ({str(error).splitlines()[0]}); export the run again") from error
+        metadata = session.get_modelmeta().custom_metadata_map
+        return cls(session, ModelDescription.from_metadata(metadata, str(path)), metadata.get(CARD_KEY, ""))
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the probabilities."""
+        return self.description.classes
+
+    @property
+    def transform(self) -> PictureTransform:
+        """How a picture becomes the model's input."""
+        return self.description.transform
+
+    def run(self, pictures: NDArray[np.float32], *, heatmaps: bool = False) -> ModelOutput:
+        """Return probabilities, and heatmaps if asked for, of pictures that ``transform`` made, (batch, 3, size, size).
+
+        Raises:
+            TagLensError: another shape, or heatmaps from a file exported without.
+        """
+        size = self.transform.size
+        if pictures.ndim != 4 or pictures.shape[1:] != (3, size, size):
+            raise TagLensError(f"pictures must be (batch, 3, {size}, {size}), came {pictures.shape}; make them with predictor.transform")
+        if heatmaps and self.description.heatmaps is None:
+            raise TagLensError("this file was exported without heatmaps; export the run again without --no-heatmaps")
+        names = ["probabilities", "heatmaps"] if heatmaps else ["probabilities"]
+        found = self._session.run(names, {"pictures": pictures.astype(np.float32, copy=False)})
+        return ModelOutput(found[0], found[1] if heatmaps else None)
+
+    def predict(self, pictures: Sequence[Path | str | Image], batch: int = 32) -> NDArray[np.float32]:
+        """Return the probabilities (picture, label) of files or opened pictures.
+
+        Raises:
+            PictureError: a file is missing or unreadable.
+        """
+        found = [output.probabilities for output in self._batches(pictures, batch, heatmaps=False)]
+        return np.concatenate([np.zeros((0, len(self.classes)), np.float32), *found])
+
+    def heatmaps(self, pictures: Sequence[Path | str | Image], batch: int = 32) -> NDArray[np.float32]:
+        """Return where each class was seen, (picture, label, row, column), each map summing to 1.
+
+        Raises:
+            PictureError: a file is missing or unreadable.
+            TagLensError: the file was exported without heatmaps.
+        """
+        if not pictures:
+            raise TagLensError("no picture given; name at least one")
+        found = [output.heatmaps for output in self._batches(pictures, batch, heatmaps=True)]
+        return np.concatenate([maps for maps in found if maps is not None])
+
+    def _batches(self, pictures: Sequence[Path | str | Image], batch: int, *, heatmaps: bool) -> Iterator[ModelOutput]:
+        for start in range(0, len(pictures), batch):
+            arrays = [self._pixels(picture) for picture in pictures[start : start + batch]]
+            yield self.run(np.stack(arrays), heatmaps=heatmaps)
+
+    def _pixels(self, picture: Path | str | Image) -> NDArray[np.float32]:
+        return self.transform(open_picture(picture) if isinstance(picture, Path | str) else picture.convert("RGB"))
