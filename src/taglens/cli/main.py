@@ -19,6 +19,7 @@ VERBS: dict[str, str] = {
     "train": "Train",
     "evaluate": "Evaluate",
     "predict": "Predict",
+    "complete": "Complete",
     "review": "Review",
     "sweep": "Sweep",
     "report": "Report",
@@ -35,6 +36,7 @@ $ taglens inspect labels.csv --images photos
 $ taglens train labels.csv --images photos --out runs/mine
 $ taglens evaluate runs/mine labels.csv --images photos
 $ taglens predict runs/mine new-photos --out tags.csv --heatmaps heat
+$ taglens complete runs/mine labels.csv --images photos --precision 0.95 --out done/labels.csv
 
 Everywhere: --debug shows where an error came from; --version."""
 

@@ -5,10 +5,13 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+
+from taglens.metrics.calibration import Reliability
 
 # Matplotlib draws in these stand-ins; the page's own colours take their place, so that light and dark both work.
 _STAND_INS = {
@@ -62,7 +65,26 @@ def _curves(history: Sequence[Mapping[str, float]], title: str, names: Sequence[
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         if len(names) > 1:
             axes.legend(frameon=False, labelcolor=_FAINT)
-        return _inline(figure, title)
+        return _inline(figure, title, f"{title} by epoch")
+
+
+def reliability_plot(found: Reliability) -> str:
+    """Return an SVG of the observed share against the probability; dots are as large as their bin is full."""
+    full = found.count > 0
+    with rc_context(_STYLE | {"svg.hashsalt": "reliability"}):
+        figure = Figure(figsize=(5.2, 4.2), layout="constrained")
+        axes = figure.add_subplot()
+        axes.plot([0, 1], [0, 1], color=_LINE, linewidth=1.5)
+        axes.plot(found.probability[full], found.observed[full], color=_ACCENT, linewidth=2)
+        sizes = 20 + 160 * np.sqrt(found.count[full] / found.count.max(initial=1))
+        axes.scatter(found.probability[full], found.observed[full], s=sizes, color=_ACCENT)
+        axes.grid(linewidth=0.8)
+        axes.set_axisbelow(True)
+        axes.set_xlabel("probability")
+        axes.set_ylabel("share that is present")
+        axes.set_xlim(-0.03, 1.03)
+        axes.set_ylim(-0.03, 1.03)
+        return _inline(figure, "reliability", "reliability diagram: observed share by probability")
 
 
 def _one_curve(axes: Axes, history: Sequence[Mapping[str, float]], name: str, colour: str, best_epoch: int | None) -> None:
@@ -81,7 +103,7 @@ def _words(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _inline(figure: Figure, title: str) -> str:
+def _inline(figure: Figure, title: str, label: str) -> str:
     """Return the bare ``<svg>`` element: the page's colours, its own prefix on every id, no fixed size."""
     file = io.StringIO()
     figure.savefig(file, format="svg", transparent=True, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
@@ -94,4 +116,4 @@ def _inline(figure: Figure, title: str) -> str:
     svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{prefix}-", svg)
     svg = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", svg, count=1)
     svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1)
-    return svg.replace("<svg", f'<svg role="img" aria-label="{title} by epoch"', 1)
+    return svg.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)

@@ -1,0 +1,194 @@
+"""Complete a table: train again without each picture's own labels, calibrate, and fill what can be promised."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from taglens.datasets.source import DataOptions, read_data
+from taglens.datasets.source import Part as PartName
+from taglens.errors import RunError, TableError
+from taglens.experiments.cross_fitting import cross_fit, picture_folds
+from taglens.experiments.prepare import Part
+from taglens.features.extract import extract_features
+from taglens.inference.completion_calibration import cross_calibrate
+from taglens.inference.completion_doubts import doubtful_classes
+from taglens.inference.completion_filling import Asked, Filling, fill
+from taglens.inference.completion_suspects import Suspect, find_suspects
+from taglens.labels.names import align_classes
+from taglens.labels.states import UNKNOWN, PartialLabels
+from taglens.labels.table import LabelTable, Origin
+from taglens.metrics.calibration import Reliability, expected_calibration_error, reliability
+from taglens.recognizer import Recognizer
+from taglens.training.config import TrainConfig
+
+ENOUGH_FOLDS = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompleteConfig:
+    """What is completed, and how."""
+
+    run: Path
+    """Folder of a run: its backbone, method, words and training settings are used, and its name is written beside filled cells."""
+    data: str
+    """A table's path or ``name:root``."""
+    asked: Asked = field(default_factory=Asked)
+    folds: int = ENOUGH_FOLDS
+    """Times the method is trained again, each time without one part of the pictures, which that model then judges."""
+    seed: int = 0
+    """Seed of the division into folds."""
+    part: PartName = "all"
+    """Part of the data."""
+    options: DataOptions = field(default_factory=DataOptions)
+    on_bad: Literal["error", "skip"] = "error"
+    """What to do with a picture that cannot be read; skipped ones stay as they are."""
+    cache: Path | None = None
+    """Folder of the feature store; None: the user's."""
+    device: str = "cpu"
+    """Where to compute."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Completion:
+    """A completed table and what can be said of it."""
+
+    config: CompleteConfig
+    table: LabelTable
+    """With filled cells, their source, and a probability for every cell that was not known."""
+    before: PartialLabels
+    """The labels that were known, of all pictures of the table."""
+    filling: Filling
+    """Of the pictures that could be read."""
+    suspects: list[Suspect]
+    """``image`` is a row of the table."""
+    reliability: Reliability
+    calibration_error: float
+    calibration_error_before: float
+    notes: tuple[str, ...]
+    """What a reader of the statement must know."""
+    skipped: list[tuple[Path, str]]
+
+
+def complete(config: CompleteConfig, *, progress: bool = False, say: Callable[[str], None] = lambda message: None) -> Completion:
+    """Fill every unknown cell that can be filled at the asked precision; known labels are never changed.
+
+    Raises:
+        TagLensError: run, data or pictures cannot be used, or nothing is unknown or known.
+    """
+    training = read_training(config.run)
+    table = read_data(config.data, config.part, config.options)
+    recognizer = Recognizer.load(config.run, device=config.device, text=True)
+    table, reset = without_predicted(align_classes(table, recognizer.classes))
+    require_fillable(table, config)
+    notes = list(table.warnings)
+    if reset:
+        notes.append(f"{reset:,} cells that were predicted before are not known labels: they were judged again")
+    features = extract_features(table, recognizer.backbone, store=config.cache, progress=progress, on_bad=config.on_bad)
+    read = table.rows(features.kept)
+    folds = picture_folds(features, config.folds, config.seed)
+    part = Part(table=read, features=features, whole=table)
+    raw = cross_fit(recognizer, training, part, read.labels, folds, progress=progress, say=say).probabilities
+    probabilities = cross_calibrate(raw, read.labels, folds)
+    reviewed = of_kind(read, "reviewed")
+    filling = fill(probabilities, read.labels, config.asked, reviewed=reviewed)
+    doubts = doubtful_classes(probabilities, read.labels.known & ~reviewed, read.labels)
+    if doubts:
+        notes.append(_doubt(doubts, table.classes))
+    return Completion(
+        config=config,
+        table=_completed(table, features.kept, filling.labels, probabilities, Origin("predicted", str(config.run), _now())),
+        before=table.labels,
+        filling=filling,
+        suspects=[found._replace(image=int(features.kept[found.image])) for found in find_suspects(probabilities, read.labels)],
+        reliability=reliability(probabilities, read.labels),
+        calibration_error=expected_calibration_error(probabilities, read.labels),
+        calibration_error_before=expected_calibration_error(raw, read.labels),
+        notes=tuple(notes),
+        skipped=features.skipped,
+    )
+
+
+def read_training(run: Path) -> TrainConfig:
+    """Return how a run was trained.
+
+    Raises:
+        RunError: its config.json is missing or damaged.
+    """
+    path = run / "config.json"
+    try:
+        facts: Any = json.loads(path.read_text("utf-8"))
+        return TrainConfig(**facts["training"])
+    except OSError as error:
+        raise RunError(f"{path}: {error.strerror}; expected the folder of a finished run (taglens train ... --out FOLDER)") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{path}: the settings of training cannot be read ({error}); train again with this version") from error
+
+
+def of_kind(table: LabelTable, kind: str) -> NDArray[np.bool_]:
+    """Return where the known labels' source is given, predicted or reviewed, (image, label)."""
+    wanted = np.array([origin.kind == kind for origin in table.origins])
+    index = np.zeros(table.labels.shape, dtype=np.int16) if table.origin_index is None else table.origin_index
+    found: NDArray[np.bool_] = wanted[index] & table.labels.known
+    return found
+
+
+def without_predicted(table: LabelTable) -> tuple[LabelTable, int]:
+    """Return the table with its predicted labels unknown again, and how many these were."""
+    predicted = of_kind(table, "predicted")
+    if not predicted.any():
+        return table, 0
+    return table.with_labels(PartialLabels(np.where(predicted, np.int8(UNKNOWN), table.labels.values))), int(predicted.sum())
+
+
+def require_fillable(table: LabelTable, config: CompleteConfig) -> None:
+    """Raise TableError if no cell is unknown, or none known: before any long work."""
+    if not table.labels.unknown.any():
+        hint = f"{config.run / 'labels.parquet'} with --images FOLDER"
+        raise TableError(
+            f"{config.data}: every cell is known, so there is nothing to fill; blank cells are the ones that were not checked. "
+            f"If the run hid labels (--known), complete the labels it kept: {hint}"
+        )
+    if not table.labels.known.any():
+        raise TableError(f"{config.data}: no cell is known, so nothing can be promised; fill some cells with 1 (present) or 0 (absent)")
+
+
+def _completed(
+    table: LabelTable, kept: NDArray[np.int64], labels: PartialLabels, probabilities: NDArray[np.float64], origin: Origin
+) -> LabelTable:
+    """Return the table with the filled cells, their source, and the probabilities of all cells that were not known."""
+    values = table.labels.values.copy()
+    values[kept] = labels.values
+    index = np.zeros(table.labels.shape, dtype=np.int16) if table.origin_index is None else table.origin_index.copy()
+    index[values != table.labels.values] = len(table.origins)
+    shown = np.full(table.labels.shape, np.nan, dtype=np.float32) if table.probabilities is None else table.probabilities.copy()
+    unknown = table.labels.unknown[kept]
+    shown[kept] = np.where(unknown, probabilities.astype(np.float32), shown[kept])
+    return LabelTable(
+        images=table.images,
+        classes=table.classes,
+        labels=PartialLabels(values),
+        splits=table.splits,
+        root=table.root,
+        origins=(*table.origins, origin),
+        origin_index=index,
+        probabilities=shown,
+        warnings=table.warnings,
+    )
+
+
+def _doubt(places: list[int], classes: tuple[str, ...]) -> str:
+    names = ", ".join(repr(classes[place]) for place in places[:10]) + (f" and {len(places) - 10} more" if len(places) > 10 else "")
+    return (
+        f"the given labels of {names} do not look like a random sample of the pictures (their scores differ from those of the "
+        "unknown cells), which every promise rests on: check a handful of random pictures of these classes first"
+    )
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

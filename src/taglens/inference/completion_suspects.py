@@ -1,0 +1,50 @@
+"""Known labels that look wrong, ranked: cleanlab's confident learning on out-of-fold probabilities.
+
+Source: Northcutt, Jiang and Chuang, "Confident learning", JAIR 2021; the library cleanlab.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from cleanlab.filter import find_label_issues
+from cleanlab.rank import get_label_quality_scores
+from numpy.typing import NDArray
+
+from taglens.labels.states import PartialLabels
+
+
+class Suspect(NamedTuple):
+    """A known label that a model trained without it contradicts."""
+
+    image: int
+    label: int
+    value: int
+    """What the table says, 1 or 0; it is never changed."""
+    probability: float
+    """Calibrated probability of the class."""
+    quality: float
+    """Probability that the table is right (cleanlab's self-confidence); the lowest come first."""
+
+
+def find_suspects(probabilities: NDArray[np.float64], labels: PartialLabels) -> list[Suspect]:
+    """Return the suspected label errors, the worst first; each class is judged as a question of its own.
+
+    Args:
+        probabilities: (image, label), calibrated and out of fold.
+        labels: (image, label); classes without a known positive or without a known negative have no suspects.
+    """
+    found = [suspect for place in range(labels.shape[1]) for suspect in _of_class(probabilities[:, place], labels.values[:, place], place)]
+    return sorted(found, key=lambda suspect: (suspect.quality, suspect.image, suspect.label))
+
+
+def _of_class(probabilities: NDArray[np.float64], column: NDArray[np.int8], place: int) -> Iterator[Suspect]:
+    rows = np.flatnonzero(column >= 0)
+    given = column[rows].astype(np.int64)
+    if len(np.unique(given)) < 2:
+        return
+    both = np.stack([1 - probabilities[rows], probabilities[rows]], axis=1)
+    quality = get_label_quality_scores(given, both, method="self_confidence")
+    for issue in find_label_issues(given, both, return_indices_ranked_by="self_confidence", n_jobs=1):
+        row = int(rows[issue])
+        yield Suspect(row, place, int(given[issue]), float(probabilities[row]), float(quality[issue]))
