@@ -224,7 +224,7 @@ def _bytes_each(config: SweepConfig, jobs: Sequence[Job], prepared: Prepared) ->
         tensors = [*made.method.state_dict().values(), *made.classifier.values(), made.text_vectors]
         sizes.append(sum(tensor.numel() * tensor.element_size() for tensor in tensors))
         _check_loss(job, config, prepared.train.table.labels)
-    return sum(sizes) // len(sizes) + 3 * classes * pictures + 20_000
+    return sum(sizes) // len(sizes) + 5 * classes * pictures + 20_000
 
 
 def _check_loss(job: Job, config: SweepConfig, labels: PartialLabels) -> None:
