@@ -173,20 +173,20 @@ def require_same(journal: Journal, header: Header, path: Path) -> None:
     theirs = journal.header
     if theirs.run != header.run:
         raise JournalError(
-            f"{path}: its {_count(journal)} are about run {theirs.run_name} ({theirs.run[:8]}), not {header.run_name} ({header.run[:8]}); "
+            f"{path}: its {_count(journal)} about run {theirs.run_name} ({theirs.run[:8]}), not {header.run_name} ({header.run[:8]}); "
             f"export them first (taglens review {theirs.run_name} {theirs.table} --export) and review the exported table, "
             "or start another journal with --journal"
         )
     if theirs.table != header.table and theirs.names != header.names:
         raise JournalError(
-            f"{path}: its {_count(journal)} are about table {theirs.table}, not {header.table}, and the pictures or classes differ; "
+            f"{path}: its {_count(journal)} about table {theirs.table}, not {header.table}, and the pictures or classes differ; "
             "start another journal with --journal"
         )
 
 
 def _count(journal: Journal) -> str:
     count = len(journal.settled())
-    return f"{count:,} answer{'' if count == 1 else 's'}"
+    return f"{count:,} answer{' is' if count == 1 else 's are'}"
 
 
 def _header(line: bytes, path: Path) -> Header:

@@ -1,8 +1,7 @@
 // The same answer for all open questions of a class beyond a probability, after a look at them.
 
 import { read } from "./api.js";
-import { element, plural, toast } from "./dom.js";
-import { percent } from "./dom.js";
+import { element, percent, plural, toast } from "./dom.js";
 import { answerMany } from "./history.js";
 
 export function bulkPanel(session, label) {

@@ -63,5 +63,7 @@ function command(text) {
       .then(() => toast("Copied"))
       .catch(() => toast("The browser does not allow copying; select the text")),
   );
-  return element("div", { class: "command" }, element("code", {}, text), copy);
+  // Whole words, so that no line ends within an option.
+  const words = text.split(" ").flatMap((word) => [element("span", {}, word), " "]);
+  return element("div", { class: "command" }, element("code", {}, words), copy);
 }
