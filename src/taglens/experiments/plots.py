@@ -22,7 +22,7 @@ _STAND_INS = {
     "#050505": "var(--other)",
 }
 _TEXT, _FAINT, _LINE, _ACCENT, _OTHER = _STAND_INS
-_STYLE: Any = {
+STYLE: Any = {
     "svg.fonttype": "none",
     "font.size": 11,
     "text.color": _TEXT,
@@ -54,7 +54,7 @@ def history_plots(history: Sequence[Mapping[str, float]], best_epoch: int | None
 
 
 def _curves(history: Sequence[Mapping[str, float]], title: str, names: Sequence[str], best_epoch: int | None) -> str:
-    with rc_context(_STYLE | {"svg.hashsalt": title}):
+    with rc_context(STYLE | {"svg.hashsalt": title}):
         figure = Figure(figsize=(5.2, 2.9), layout="constrained")
         axes = figure.add_subplot()
         for name, colour in zip(names, [_ACCENT, _OTHER, _FAINT, *[_LINE] * len(names)], strict=False):
@@ -65,13 +65,13 @@ def _curves(history: Sequence[Mapping[str, float]], title: str, names: Sequence[
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         if len(names) > 1:
             axes.legend(frameon=False, labelcolor=_FAINT)
-        return _inline(figure, title, f"{title} by epoch")
+        return inline_svg(figure, title, f"{title} by epoch")
 
 
 def reliability_plot(found: Reliability) -> str:
     """Return an SVG of the observed share against the probability; dots are as large as their bin is full."""
     full = found.count > 0
-    with rc_context(_STYLE | {"svg.hashsalt": "reliability"}):
+    with rc_context(STYLE | {"svg.hashsalt": "reliability"}):
         figure = Figure(figsize=(5.2, 4.2), layout="constrained")
         axes = figure.add_subplot()
         axes.plot([0, 1], [0, 1], color=_LINE, linewidth=1.5)
@@ -84,7 +84,7 @@ def reliability_plot(found: Reliability) -> str:
         axes.set_ylabel("share that is present")
         axes.set_xlim(-0.03, 1.03)
         axes.set_ylim(-0.03, 1.03)
-        return _inline(figure, "reliability", "reliability diagram: observed share by probability")
+        return inline_svg(figure, "reliability", "reliability diagram: observed share by probability")
 
 
 def _one_curve(axes: Axes, history: Sequence[Mapping[str, float]], name: str, colour: str, best_epoch: int | None) -> None:
@@ -103,7 +103,7 @@ def _words(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _inline(figure: Figure, title: str, label: str) -> str:
+def inline_svg(figure: Figure, title: str, label: str) -> str:
     """Return the bare ``<svg>`` element: the page's colours, its own prefix on every id, no fixed size."""
     file = io.StringIO()
     figure.savefig(file, format="svg", transparent=True, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})

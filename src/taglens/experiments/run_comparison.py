@@ -30,7 +30,7 @@ def read_runs(folders: Sequence[Path]) -> list[RunMetrics]:
     """
     if not folders:
         raise RunError("no run given; name one or more folders that `taglens train` made")
-    return [RunMetrics(name, _metrics(folder)) for name, folder in zip(_short_names(folders), folders, strict=True)]
+    return [RunMetrics(name, _metrics(folder)) for name, folder in zip(short_names(folders), folders, strict=True)]
 
 
 def comparison_csv(runs: Sequence[RunMetrics]) -> str:
@@ -98,7 +98,8 @@ def _metrics(folder: Path) -> Mapping[str, Any]:
     return found
 
 
-def _short_names(folders: Sequence[Path]) -> list[str]:
+def short_names(folders: Sequence[Path]) -> list[str]:
+    """Return the shortest names that tell folders apart."""
     names = [folder.resolve().name for folder in folders]
     return names if len(set(names)) == len(names) else [str(folder) for folder in folders]
 
