@@ -115,7 +115,8 @@ def find_promise(cells: Cells, asked: float, confidence: float, *, most: int | N
             break
         last = place
     if last < 0:
-        return Promise(threshold=None, sampled=int(sampled[0]), right=int(right[0]), reason=_failed(sampled[0], right[0], asked))
+        reason = _failed(int(sampled[0]), int(right[0]), int(unknown[0]), asked, confidence)
+        return Promise(threshold=None, sampled=int(sampled[0]), right=int(right[0]), reason=reason)
     return Promise(threshold=float(thresholds[last]), sampled=int(sampled[last]), right=int(right[last]))
 
 
@@ -167,6 +168,9 @@ def _too_few(cells: Cells, asked: float, confidence: float) -> str:
     return f"too few known labels ({known:,}): {wanted}"
 
 
-def _failed(sampled: int, right: int, asked: float) -> str:
+def _failed(sampled: int, right: int, unknown: int, asked: float, confidence: float) -> str:
     shown = f"{right:,} of the {sampled:,} known cells it is surest of are right ({right / max(1, sampled):.0%})"
-    return f"{shown}: too few to promise {asked:.0%}"
+    better = np.arange(right + 1, sampled + 1)
+    enough = better[p_value(better, np.full_like(better, sampled), np.full_like(better, unknown), asked) <= 1 - confidence]
+    needed = f"{enough[0]:,} would be needed" if len(enough) else "more known labels would be needed"
+    return f"{shown}: {needed} to promise {asked:.1%}".replace(".0%", "%")
