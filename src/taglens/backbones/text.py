@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
+from open_clip.transformer import ResidualAttentionBlock
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
@@ -147,10 +148,18 @@ class TextEncoder(nn.Module):
             mask = self._class_mask(end, tokens.shape[1])
         elif mask is not None:
             mask = mask[: tokens.shape[1], : tokens.shape[1]]
-        tokens = self.transformer(tokens + self.positional_embedding[: tokens.shape[1]], attn_mask=mask)
-        # The final layer norm works position by position: only the position that is read needs it.
-        read = tokens[:, -1] if self.class_embedding is not None else tokens[torch.arange(len(tokens), device=tokens.device), end]
-        return self._project(self.ln_final(read))
+        tokens = tokens + self.positional_embedding[: tokens.shape[1]]
+        return self._project(self.ln_final(self._transformed(tokens, end, mask)))
+
+    def _transformed(self, tokens: Tensor, end: Tensor, mask: Tensor | None) -> Tensor:
+        """Run the transformer and return the position that is read; the final layer norm works position by position."""
+        last = self.transformer.resblocks[-1]
+        if self.cuts and mask is not None and self.transformer.batch_first and isinstance(last, ResidualAttentionBlock):
+            for block in self.transformer.resblocks[:-1]:
+                tokens = block(tokens, attn_mask=mask)
+            return _read_block(last, tokens, end, mask)
+        tokens = self.transformer(tokens, attn_mask=mask)
+        return tokens[:, -1] if self.class_embedding is not None else tokens[torch.arange(len(tokens), device=tokens.device), end]
 
     def _class_mask(self, end: Tensor, length: int) -> Tensor:
         """Return CoCa's mask: the appended class token does not look at padding (published weights look one position late)."""
@@ -178,3 +187,12 @@ class TextEncoder(nn.Module):
             tokens = self.tokenize(texts[start : start + batch])
             parts.append(self.encode(self.embed(tokens.ids), tokens.end))
         return torch.cat(parts) if parts else torch.empty(0, self.channels, device=self.positional_embedding.device)
+
+
+def _read_block(block: Any, tokens: Tensor, end: Tensor, mask: Tensor) -> Tensor:
+    """Run a block for each text's end token only, which looks at all tokens before it: the others' results would be thrown away."""
+    read = tokens[torch.arange(len(tokens), device=tokens.device), end][:, None]
+    seen = block.ln_1(tokens)
+    masks = mask[end].repeat_interleave(block.attn.num_heads, 0)[:, None]
+    read = read + block.ls_1(block.attention(block.ln_1(read), seen, seen, masks))
+    return (read + block.ls_2(block.mlp(block.ln_2(read))))[:, 0]  # type: ignore[no-any-return]

@@ -84,7 +84,8 @@ class SemanticDecoupling(nn.Module):
         scores = score_kernel(self.kernel, features.device)(self.project_features(features), self.project_guide(guide), self.weight)
         if self.anchor is None or self.log_sharpness is None:
             return scores
-        similarity = torch.einsum("bpn,ln->blp", nn.functional.normalize(features, dim=-1), self.anchor)
+        # the cosine divides (batch, label, position) values, not the map, which is larger
+        similarity: Tensor = torch.einsum("bpn,ln->blp", features, self.anchor) / features.norm(dim=-1).clamp(min=1e-12)[:, None]
         return scores + self.log_sharpness.exp() * similarity
 
     def forward(self, features: FeatureMap, guide: Float[Tensor, "label guide_channel"]) -> Decoupled:

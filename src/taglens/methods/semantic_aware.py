@@ -135,11 +135,13 @@ class SemanticAwareMethod(Method):
     def forward(self, features: Features, classifier: Classifier) -> Scores:
         """Score a batch; the attention is None without decoupling."""
         views = self._look(features)
-        logits = self.temperature * self.scale * self._mixed(views, self._vectors(classifier)) + self.bias
+        # the logit is linear in the class vectors, so all of them are summed before the views are looked at once
+        vectors: Tensor = (self.temperature * self.scale)[:, None] * self._vectors(classifier)
+        bias: Tensor = self.bias
         if self.residual is not None:
-            offset = self._mixed(_Views(self.local_centre[None], self.pooled_centre[None], None), self.residual)
-            logits = logits + standard_length(self.residual.shape[1]) / self.spread * (self._mixed(views, self.residual) - offset)
-        return Scores(logits, views.attention)
+            free = standard_length(self.residual.shape[1]) / self.spread * self.residual
+            vectors, bias = vectors + free, bias - self._mixed(_Views(self.local_centre[None], self.pooled_centre[None], None), free)
+        return Scores(self._mixed(views, vectors) + bias, views.attention)
 
     def parameter_groups(self, rate: float) -> Sequence[dict[str, Any]]:
         """Give scalars ten times the rate and no decay, the attention and the contexts their own small rates."""
