@@ -24,6 +24,7 @@ VERBS: dict[str, str] = {
     "sweep": "Sweep",
     "report": "Report",
     "export": "Export",
+    "serve": "Serve",
     "cache": "Cache",
 }
 

@@ -103,8 +103,9 @@ def _export(review: "ReviewConfig", config: Review) -> int:
 def _serve(review: "ReviewConfig", config: Review) -> int:
     from taglens.recognizer import Recognizer
     from taglens.serve.guard import is_loopback
+    from taglens.serve.listening import listen
     from taglens.serve.review_pictures import ReviewPictures
-    from taglens.serve.review_serve import listen, serve_review
+    from taglens.serve.review_serve import serve_review
     from taglens.serve.review_start import one_at_a_time, open_review
 
     listening = listen(config.host, config.port)

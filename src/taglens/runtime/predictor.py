@@ -67,6 +67,11 @@ class OnnxPredictor:
         return self.description.classes
 
     @property
+    def has_heatmaps(self) -> bool:
+        """Whether the file holds heatmaps."""
+        return self.description.heatmaps is not None
+
+    @property
     def transform(self) -> PictureTransform:
         """How a picture becomes the model's input."""
         return self.description.transform
@@ -80,7 +85,7 @@ class OnnxPredictor:
         size = self.transform.size
         if pictures.ndim != 4 or pictures.shape[1:] != (3, size, size):
             raise TagLensError(f"pictures must be (batch, 3, {size}, {size}), came {pictures.shape}; make them with predictor.transform")
-        if heatmaps and self.description.heatmaps is None:
+        if heatmaps and not self.has_heatmaps:
             raise TagLensError("this file was exported without heatmaps; export the run again without --no-heatmaps")
         names = ["probabilities", "heatmaps"] if heatmaps else ["probabilities"]
         found = self._session.run(names, {"pictures": pictures.astype(np.float32, copy=False)})
