@@ -41,7 +41,14 @@ class Part:
     """Pictures with their labels and features, row by row."""
 
     table: LabelTable
+    """The pictures that could be read."""
     features: StoredFeatures
+    whole: LabelTable
+    """Every picture: masks are drawn over these rows, so that a skipped picture shifts none."""
+
+    def kept(self, table: LabelTable) -> LabelTable:
+        """Return the rows of ``table`` (with the rows of ``whole``) that could be read."""
+        return table if len(self.table) == len(table) else table.rows(self.features.kept)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -88,4 +95,4 @@ def prepare(config: DataConfig, *, progress: bool = True) -> Prepared:
 
 def _part(table: LabelTable, backbone: Backbone, config: DataConfig, progress: bool) -> Part:
     features = extract_features(table, backbone, store=config.cache, progress=progress, on_bad=config.on_bad)
-    return Part(table=table.rows(features.kept), features=features)
+    return Part(table=table.rows(features.kept), features=features, whole=table)

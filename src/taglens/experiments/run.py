@@ -64,6 +64,8 @@ class RunResult:
     """What came out of a run."""
 
     recognizer: Recognizer
+    labels: LabelTable
+    """The pictures that were trained on, with the labels that were known."""
     fit: FitResult
     evaluation: Evaluation
     baseline: Evaluation
@@ -89,7 +91,7 @@ def train_run(config: RunConfig, out: Path, *, force: bool = False, progress: bo
     write_json(folder / "config.json", plain(config) | {"hashes": table_hashes(masked)} | environment())
     prepared = prepare(config.data, progress=progress)
     result = run_prepared(config, method, prepared, progress=progress)
-    _write_run(folder, config, prepared, masked, result, warnings)
+    _write_run(folder, config, prepared, result, warnings)
     if result.fit.stopped is not None:
         say(f"stopped early: {result.fit.stopped}")
     return result
@@ -104,13 +106,14 @@ def masked_table(table: LabelTable, config: RunConfig) -> LabelTable:
 
 def run_prepared(config: RunConfig, method: MethodConfig, prepared: Prepared, *, progress: bool) -> RunResult:
     """Train and evaluate on prepared data; the mask is drawn over the whole training table, then skipped pictures leave it."""
-    masked = masked_table(prepared.train.table, config)
+    masked = prepared.train.kept(masked_table(prepared.train.whole, config))
     trained = fit_prepared(config, method, prepared, masked, progress=progress)
     zero_shot = replace(config, method="zero_shot", method_options={})
     baseline = fit_prepared(zero_shot, zero_shot.method_config(), prepared, masked, progress=False).recognizer
     part, rows = evaluated_part(prepared, masked, trained.fit)
     return RunResult(
         recognizer=trained.recognizer,
+        labels=masked,
         fit=trained.fit,
         evaluation=_evaluate(trained.recognizer, part, rows),
         baseline=_evaluate(baseline, part, rows),
@@ -142,7 +145,7 @@ def evaluated_part(prepared: Prepared, masked: LabelTable, fitted: FitResult) ->
     if prepared.test is not None:
         return prepared.test, np.arange(len(prepared.test.table))
     rows = fitted.held_out if len(fitted.held_out) else np.arange(len(masked))
-    return Part(table=masked, features=prepared.train.features), rows
+    return replace(prepared.train, table=masked), rows
 
 
 def score_rows(recognizer: Recognizer, part: Part, rows: NDArray[np.int64], batch: int = 256) -> NDArray[np.float32]:
@@ -172,18 +175,16 @@ def summary(config: RunConfig, train: LabelTable, test: LabelTable | None) -> st
     )
 
 
-def _write_run(
-    folder: Path, config: RunConfig, prepared: Prepared, masked: LabelTable, result: RunResult, warnings: tuple[str, ...]
-) -> None:
+def _write_run(folder: Path, config: RunConfig, prepared: Prepared, result: RunResult, warnings: tuple[str, ...]) -> None:
     """Write the weights first: whatever happens later, the training is kept."""
     result.recognizer.save(folder)
-    masked.write(folder / "labels.parquet")
-    write_text(folder / "history.csv", _rows_csv(result.fit.history))
+    result.labels.write(folder / "labels.parquet")
+    write_text(folder / "history.csv", rows_csv(result.fit.history))
     skipped = [*prepared.train.features.skipped, *([] if prepared.test is None else prepared.test.features.skipped)]
     if skipped:
-        write_text(folder / "skipped.csv", _rows_csv([{"image": str(path), "reason": reason} for path, reason in skipped]))
+        write_text(folder / "skipped.csv", rows_csv([{"image": str(path), "reason": reason} for path, reason in skipped]))
     write_json(folder / "metrics.json", metrics(config, prepared, result))
-    write_report(folder, report_content(config.method, summary(config, masked, None), prepared, masked, result, warnings))
+    write_report(folder, report_content(config.method, summary(config, result.labels, None), prepared, result, warnings))
 
 
 def metrics(config: RunConfig, prepared: Prepared, result: RunResult) -> dict[str, object]:
@@ -206,7 +207,8 @@ def training_facts(config: RunConfig, prepared: Prepared, trained: Trained) -> d
     }
 
 
-def _rows_csv(rows: Sequence[Mapping[str, object]]) -> str:
+def rows_csv(rows: Sequence[Mapping[str, object]]) -> str:
+    """Return rows with the same entries as CSV; nothing for no rows."""
     text = io.StringIO()
     if rows:
         writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")

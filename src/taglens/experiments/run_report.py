@@ -10,7 +10,6 @@ from taglens.datasets.pictures import open_picture
 from taglens.experiments.prepare import Part, Prepared
 from taglens.experiments.report_content import GalleryItem, ReportContent
 from taglens.labels.states import POSITIVE
-from taglens.labels.table import LabelTable
 
 if TYPE_CHECKING:
     from taglens.experiments.run import RunResult
@@ -18,12 +17,10 @@ if TYPE_CHECKING:
 GALLERY_PICTURES, GALLERY_CLASSES = 8, 3
 
 
-def report_content(
-    method: str, title: str, prepared: Prepared, masked: LabelTable, result: "RunResult", notes: tuple[str, ...]
-) -> ReportContent:
+def report_content(method: str, title: str, prepared: Prepared, result: "RunResult", notes: tuple[str, ...]) -> ReportContent:
     """Return the content of report.html."""
-    known = masked.labels.known.mean()
-    part = prepared.test or Part(table=masked, features=prepared.train.features)
+    known = result.labels.labels.known.mean()
+    part = prepared.test or prepared.train
     return ReportContent(
         title=f"{method}, {100 * known:.0f} % of the labels known",
         settings={
@@ -33,8 +30,8 @@ def report_content(
             "Method": method,
             "Seconds of training": f"{result.seconds:.0f}",
         },
-        classes=masked.classes,
-        counts=masked.labels.counts(),
+        classes=result.labels.classes,
+        counts=result.labels.labels.counts(),
         history=result.fit.history,
         best_epoch=result.fit.epoch or None,
         evaluations={method: result.evaluation, "zero_shot": result.baseline},

@@ -58,7 +58,11 @@ class Method(nn.Module, ABC):
         """Score a batch."""
 
     def start(self, batches: Iterable[Features], labels: PartialLabels, classifier: Classifier) -> None:
-        """Set starting values from the training pictures, without gradients; the default needs none."""
+        """Set starting values from training pictures and their labels, row by row, without gradients; the default needs none."""
+
+    def prior_energy(self) -> Tensor:
+        """Return minus the log prior of the weights, in the unit of one label's loss; training adds it once to the sum over labels."""
+        return torch.zeros(())
 
     def parameter_groups(self, rate: float) -> Sequence[dict[str, Any]]:
         """Return the optimiser's groups; ``rate`` is the configured learning rate."""

@@ -40,7 +40,7 @@ def read_word_vectors(path: Path, classes: Sequence[str], prompt_names: Sequence
     rows = [_lookup(table, pair) for pair in forms]
     missing = [name for name, row in zip(classes, rows, strict=True) if row is None]
     if missing:
-        raise TagLensError(f"{path} has no vector for {', '.join(map(repr, missing))}; add a line for each, or use --set guide=text")
+        raise TagLensError(f"{path} has no vector for {', '.join(map(repr, missing))}; add a line for each, or use guide=text")
     return torch.stack([row for row in rows if row is not None])
 
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from taglens.backbones.text import TextEncoder
 from taglens.labels.states import PartialLabels
 from taglens.methods.base import Classifier, Method, Scores, Setting, base_rate_logits
-from taglens.methods.standardise import Standardise
+from taglens.methods.standardise import Standardise, prior_energy
 from taglens.shapes import Features
 
 
@@ -43,6 +43,10 @@ class LinearProbeMethod(Method):
         self.standardise.fit(features.pooled for features in batches)
         with torch.no_grad():
             self.bias.copy_(base_rate_logits(labels))
+
+    def prior_energy(self) -> Tensor:
+        """Return the Gaussian prior's share of the loss."""
+        return prior_energy(self.weight)
 
     def forward(self, features: Features, classifier: Classifier) -> Scores:
         """Score the pooled vectors."""

@@ -14,8 +14,9 @@ from taglens.decoupling.layer import SemanticDecoupling
 from taglens.errors import TagLensError
 from taglens.labels.states import PartialLabels
 from taglens.methods.base import Classifier, Method, Scores, Setting, base_rate_logits
+from taglens.methods.evidence import fit_scales
 from taglens.methods.guide import load_guide
-from taglens.methods.standardise import standard_length
+from taglens.methods.standardise import prior_energy, standard_length
 from taglens.prompts.contexts import PromptContexts
 from taglens.prompts.templates import ensemble
 from taglens.shapes import Attention, Features
@@ -111,7 +112,7 @@ class SemanticAwareMethod(Method):
         return {"vectors": functional.normalize(text.encode(*self.prompts()), dim=-1)}
 
     def start(self, batches: Iterable[Features], labels: PartialLabels, classifier: Classifier) -> None:
-        """Measure the similarities' spread and the views' centres; start at the base rates. Labels only set the biases."""
+        """Measure the views' centres and spread; start each class at what its name's similarity is worth on the known labels."""
         similarities, count = [], 0
         self.local_centre.zero_()
         self.pooled_centre.zero_()
@@ -129,8 +130,11 @@ class SemanticAwareMethod(Method):
         self.spread.fill_(max(square / count - float(self.pooled_centre.square().sum()), 1e-12) ** 0.5)
         similarity = torch.cat(similarities)
         self.temperature.copy_(1 / similarity.std(0).mean().clamp(min=1e-4))
+        standard = (similarity - similarity.mean(0)) * self.temperature
+        scale, bias = fit_scales(standard.cpu(), torch.tensor(labels.values), base_rate_logits(labels))
         with torch.no_grad():
-            self.bias.copy_(base_rate_logits(labels).to(similarity) - self.temperature * similarity.mean(0))
+            self.scale.copy_(scale)
+            self.bias.copy_(bias.to(similarity) - self.temperature * self.scale * similarity.mean(0))
 
     def forward(self, features: Features, classifier: Classifier) -> Scores:
         """Score a batch; the attention is None without decoupling."""
@@ -143,12 +147,16 @@ class SemanticAwareMethod(Method):
             vectors, bias = vectors + free, bias - self._mixed(_Views(self.local_centre[None], self.pooled_centre[None], None), free)
         return Scores(self._mixed(views, vectors) + bias, views.attention)
 
+    def prior_energy(self) -> Tensor:
+        """Return the Gaussian prior's share of the loss: only the free vectors have one."""
+        return torch.zeros(()) if self.residual is None else prior_energy(self.residual)
+
     def parameter_groups(self, rate: float) -> Sequence[dict[str, Any]]:
         """Give scalars ten times the rate and no decay, the attention and the contexts their own small rates."""
         scalars = [self.scale, self.bias, *([] if self.local_share is None else [self.local_share])]
         groups = [{"params": scalars, "lr": 10 * rate, "weight_decay": 0.0}]
         if self.residual is not None:
-            groups.append({"params": [self.residual], "lr": rate})
+            groups.append({"params": [self.residual], "lr": rate, "weight_decay": 0.0})
         if self.prompts is not None:
             groups.append({"params": list(self.prompts.parameters()), "lr": self.config.prompt_rate * rate, "weight_decay": 0.0})
         if self.decoupling is not None:

@@ -1,5 +1,6 @@
 """Unit vectors, centred and scaled by the training pictures, so that one learning rate suits every backbone."""
 
+import math
 from collections.abc import Iterable
 
 import torch
@@ -10,6 +11,9 @@ from torch.nn import functional
 STEP_EFFECT = 180.0
 """Sum of absolute values of a standardised vector, about; the learning rates are tuned for this constant."""
 
+LOGIT_DEVIATION = 2.0
+"""Prior standard deviation of the logits of a free vector."""
+
 
 def standard_length(channels: int) -> float:
     """Return the root mean square length of standardised vectors with that many channels.
@@ -17,7 +21,16 @@ def standard_length(channels: int) -> float:
     An optimiser of Adam's kind moves every weight by about the learning rate, so that a logit moves by the rate times the sum of the
     vector's absolute values, which is about length x sqrt(channels): kept the same for every backbone.
     """
-    return STEP_EFFECT / channels**0.5
+    return STEP_EFFECT / math.sqrt(channels)
+
+
+def prior_energy(weights: Float[Tensor, "label channel"]) -> Float[Tensor, ""]:
+    """Return minus the log prior of weights on standardised vectors: their logits have standard deviation 2, about, before any label.
+
+    Few known labels cannot pull a vector of hundreds of channels far from zero, many can: the labels themselves set how much is learned.
+    """
+    length = standard_length(weights.shape[-1])
+    return (length / LOGIT_DEVIATION) ** 2 * weights.square().sum() / 2
 
 
 class Standardise(nn.Module):

@@ -11,15 +11,15 @@ class TrainConfig:
     """How a method is trained. The defaults are chosen once for all data sets and proportions (docs/log.md)."""
 
     epochs: int = 15
-    """Passes over the training pictures; the best epoch on held-out labels is kept."""
+    """Passes over the training pictures; the epoch with the lowest held-out loss is kept."""
     batch_size: int = 64
     """Pictures in one step, over all devices together."""
-    rate: float = 1e-3
+    rate: float = 3e-3
     """Learning rate of the class vectors; a method gives its other parts multiples of it."""
     optimiser: Literal["adamw", "sgd"] = "adamw"
     """AdamW, or SGD with momentum 0.9."""
     weight_decay: float = 0.01
-    """Weight decay of class vectors and projections."""
+    """Weight decay of projections; class vectors have a prior instead, contexts and scalars none."""
     warmup_epochs: float = 1.0
     """Epochs over which the rate rises linearly; after them it falls as a cosine to zero."""
     gradient_clip: float | None = 1.0
@@ -33,7 +33,7 @@ class TrainConfig:
     holdout: float = 0.15
     """Share of the training pictures whose labels choose the epoch and the thresholds; never the test part."""
     patience: int | None = None
-    """Stop after so many epochs without a better held-out result; none: train all epochs."""
+    """Stop after so many epochs without a lower held-out loss; none: train all epochs."""
     seed: int = 0
     """Seed of the held-out share, the order of pictures and random starts."""
 

@@ -17,7 +17,8 @@ from taglens.training.data import Batch
 from taglens.training.schedule import optimiser, warmup_cosine
 
 NAN_ADVICE = (
-    "try a smaller --training.rate, --training.gradient-clip 1, or --training.precision float32; look for extreme values with taglens inspect"
+    "try a smaller --training.rate, --training.gradient-clip 1, or --training.precision float32; "
+    "look for extreme values with taglens inspect"
 )
 
 
@@ -25,12 +26,12 @@ class TrainingModule(lightning.LightningModule):
     """Binds a method, the frozen text encoder and a loss.
 
     The loss returns sum and count; here is the one place that divides, by the known count over all processes. As DDP averages
-    gradients over processes, the local sum is multiplied by their number.
+    gradients over processes, the local sum is multiplied by their number. The method's prior counts once beside all ``known`` labels.
     """
 
-    def __init__(self, method: Method, text: TextEncoder, loss: Loss, config: TrainConfig) -> None:
+    def __init__(self, method: Method, text: TextEncoder, loss: Loss, config: TrainConfig, known: int) -> None:
         super().__init__()
-        self.method, self.loss, self.config = method, loss, config
+        self.method, self.loss, self.config, self.known = method, loss, config, known
         self._frozen_text = (text,)  # in a tuple: not a sub-module, so neither trained nor in the checkpoint
         self._classifier: Classifier = {}
         self._held_out: list[tuple[Tensor, Tensor, LossSum]] = []
@@ -59,7 +60,7 @@ class TrainingModule(lightning.LightningModule):
             )
         self._losses.append(loss.detach())
         self.log("loss", loss.detach(), prog_bar=True)
-        return loss
+        return loss + self.method.prior_energy() / self.known
 
     def on_train_epoch_end(self) -> None:
         """Note the epoch's mean loss beside its held-out result."""
