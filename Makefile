@@ -4,12 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench chromium clean
 
 demo: $(STAMP)
 	$(BIN)/taglens demo --out runs/demo --force
 
-test: lint
+test: lint chromium
 	$(BIN)/pytest
 
 lint: $(STAMP)
@@ -17,6 +17,10 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check src tests benchmarks scripts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The review page is tested in a real browser; where none can be had, those tests are skipped and say so.
+chromium:
+	@command -v chromium google-chrome >/dev/null || (apt-get update -qq && apt-get install -qq --no-install-recommends chromium) >/dev/null 2>&1 || echo 'no Chromium: the tests in a browser will be skipped'
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks

@@ -29,15 +29,17 @@ def decode_ahead(
     """
     source = iter(paths)
     waiting: deque[tuple[Path, Future[NDArray[np.float32]]]] = deque()
-    with ThreadPoolExecutor(threads or min(16, os.cpu_count() or 1), thread_name_prefix="decode") as pool:
-        try:
-            waiting.extend((path, pool.submit(decode, path)) for path in islice(source, max(1, ahead)))
-            while waiting:
-                path, future = waiting.popleft()
-                yield path, _picture_or_error(future)
-                waiting.extend((following, pool.submit(decode, following)) for following in islice(source, 1))
-        finally:  # an interruption must not decode what nobody will read
-            pool.shutdown(wait=False, cancel_futures=True)
+    pool = ThreadPoolExecutor(threads or min(16, os.cpu_count() or 1), thread_name_prefix="decode")
+    try:
+        waiting.extend((path, pool.submit(decode, path)) for path in islice(source, max(1, ahead)))
+        while waiting:
+            path, future = waiting.popleft()
+            yield path, _picture_or_error(future)
+            waiting.extend((following, pool.submit(decode, following)) for following in islice(source, 1))
+    finally:
+        # An interruption must not decode what nobody will read; nor wait, since the last owner of this generator may let go of it
+        # in one of the pool's own threads.
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _picture_or_error(future: "Future[NDArray[np.float32]]") -> NDArray[np.float32] | PictureError:

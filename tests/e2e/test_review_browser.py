@@ -1,0 +1,208 @@
+"""The review page in a real browser: Debian's Chromium, driven through Playwright.
+
+TAGLENS_SCREENSHOTS=docs/images also writes the pictures of the docs (larger scenes).
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from taglens.labels.journal import read_journal
+from tests.e2e.contrast import CONTRAST
+from tests.e2e.review_server import make_run, make_table, serving
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (pip install playwright)")
+pytestmark = pytest.mark.slow
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+SIZES = {"desktop": (1280, 800), "phone": (390, 844)}
+SHOTS = os.environ.get("TAGLENS_SCREENSHOTS")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    chromium = os.environ.get("TAGLENS_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("no Chromium on this machine (apt-get install chromium, or name one in TAGLENS_CHROMIUM)")
+    with playwright.sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=chromium, args=FLAGS, headless=True)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return make_run(tmp_path_factory.mktemp("runs") / "first")
+
+
+@pytest.fixture
+def table(tmp_path):
+    return make_table(tmp_path / "data", size=900 if SHOTS else 160)
+
+
+@pytest.fixture
+def open_page(browser):
+    contexts, wrong = [], []
+
+    def open_(url, size="desktop", scheme="light"):
+        width, height = SIZES[size]
+        context = browser.new_context(
+            viewport={"width": width, "height": height}, color_scheme=scheme, has_touch=size == "phone", is_mobile=size == "phone"
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(15_000)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("console", lambda message: "Content Security Policy" in message.text and wrong.append(message.text))
+        page.goto(url)
+        page.wait_for_selector(".question h1")
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert not wrong
+
+
+def answered(page, count):
+    page.wait_for_function("count => document.getElementById('progress-text').textContent.startsWith(`${count} answered`)", arg=count)
+
+
+def question(page):
+    return page.inner_text(".question h1"), page.inner_text("figcaption span")
+
+
+def press(page, key):
+    before = page.query_selector(".question")
+    page.keyboard.press(key)
+    page.wait_for_function("old => !old.isConnected", arg=before)
+
+
+def test_twenty_answers_by_keyboard_an_undo_a_reload_and_a_kill_lose_nothing(open_page, run, table):
+    journal = table.with_name("labels.review.jsonl")
+    with serving(run, table) as server:
+        page, port = open_page(server.url), server.port
+        asked = []
+        for number in range(20):
+            asked.append(question(page))
+            press(page, "yn"[number % 2])
+        assert len(set(asked)) == 20
+        answered(page, 20)
+        press(page, "u")
+        assert question(page) == asked[-1], "the question that was taken back is asked again"
+        answered(page, 19)
+        page.reload()
+        page.wait_for_selector(".question h1")
+        answered(page, 19)
+        press(page, "u")
+        answered(page, 18)
+        press(page, "y")
+        answered(page, 19)
+        server.kill()
+    press(page, "n")
+    page.wait_for_selector("#banner:not([hidden])")
+    assert "1 answer waits in this tab" in page.inner_text("#banner")
+    with serving(run, table, port=port):
+        page.wait_for_selector("#banner[hidden]", state="attached")
+        answered(page, 20)
+        settled = read_journal(journal).settled()
+        assert len(settled) == 20
+        for number, (label, image) in enumerate(asked[:18]):
+            assert settled[image, label.rstrip("?")].reply == ("yes", "no")[number % 2]
+
+
+def test_two_tabs_answer_the_same_queue(open_page, run, table):
+    with serving(run, table) as server:
+        first, second = open_page(server.url), open_page(server.url)
+        same = question(first)
+        assert question(second) == same
+        press(first, "y")
+        answered(first, 1)
+        press(second, "n")
+        answered(second, 1)
+        press(second, "y")
+        answered(second, 2)
+        assert question(second) != same
+        assert len(read_journal(table.with_name("labels.review.jsonl")).entries) == 3
+
+
+def test_every_view_by_keyboard_and_export(open_page, run, table):
+    with serving(run, table) as server:
+        page = open_page(server.url)
+        plain = page.get_attribute(".stage img", "src")
+        press(page, "h")
+        assert "/heat/" in page.get_attribute(".stage img", "src") != plain
+        page.wait_for_function("() => document.querySelector('.stage img').naturalWidth > 0")
+        page.keyboard.press("p")
+        page.wait_for_selector(".tags .card")
+        assert page.locator(".tags .card").count() == 6
+        page.locator(".tags .yes").first.focus()
+        page.keyboard.press("Enter")
+        answered_in = page.locator(".tags .yes").first
+        assert answered_in.get_attribute("aria-pressed") == "true"
+        page.keyboard.press("Escape")
+        page.wait_for_selector(".question h1")
+        answered(page, 1)
+        page.goto(f"{server.url}#/class/2")
+        page.click("summary")
+        page.fill("input[type=number]", "60")
+        page.click("form button")
+        page.locator(".toggle input").first.uncheck()
+        page.click(".accept")
+        page.goto(f"{server.url}#/answers")
+        page.wait_for_selector(".answers .word")
+        assert "pictures" in page.inner_text(".answers li:first-child")
+        page.goto(f"{server.url}#/export")
+        page.click(".primary")
+        page.wait_for_selector(".result .good")
+        assert table.with_name("labels.reviewed.csv").exists()
+        assert page.inner_text(".command code").startswith("taglens train ")
+
+
+VIEWS = ("queue", "classes", "class/2", "picture/3", "answers", "export")
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_text_has_contrast_in_light_and_dark_and_fits_the_width(open_page, run, table, size):
+    with serving(run, table) as server:
+        for scheme in ("light", "dark"):
+            page = open_page(server.url, size, scheme)
+            press(page, "y")
+            answered(page, {"light": 1, "dark": 2}[scheme])
+            for view in VIEWS:
+                page.goto(f"{server.url}#/{view}")
+                page.wait_for_load_state("networkidle")
+                assert page.evaluate(CONTRAST) == [], f"{view}, {scheme}: text with less contrast than WCAG 2.2 AA asks for"
+                width = page.evaluate("document.documentElement.scrollWidth")
+                assert width <= SIZES[size][0], f"{view} is {width} pixels wide"
+            page.goto(f"{server.url}#/queue")
+            page.wait_for_selector(".question h1")
+            small = page.evaluate(
+                "[...document.querySelectorAll('.replies button, .tools button')].filter(b => b.offsetHeight < 44).length"
+            )
+            assert small == 0, "buttons are large enough for a thumb"
+
+
+@pytest.mark.skipif(not SHOTS, reason="only to renew the pictures of the docs (TAGLENS_SCREENSHOTS=docs/images)")
+def test_screenshots(open_page, tmp_path, table):
+    run = Path(os.environ["TAGLENS_SCREENSHOT_RUN"]) if "TAGLENS_SCREENSHOT_RUN" in os.environ else make_run(tmp_path / "run")
+    table = Path(os.environ.get("TAGLENS_SCREENSHOT_TABLE", table))
+    with serving(run, table, "--journal", str(tmp_path / "j.jsonl"), "--out", str(tmp_path / "out.csv")) as server:
+        for size, scheme in (("desktop", "light"), ("phone", "dark")):
+            page = open_page(server.url, size, scheme)
+            for key in "ynhynnyh"[:7]:
+                press(page, key)
+            page.wait_for_load_state("networkidle")
+            page.wait_for_timeout(4500)
+            _shoot(page, f"review-queue-{size}")
+            page.goto(f"{server.url}#/class/2")
+            page.wait_for_load_state("networkidle")
+            _shoot(page, f"review-class-{size}")
+
+
+def _shoot(page, name):
+    Path(SHOTS).mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=Path(SHOTS) / f"{name}.png")
