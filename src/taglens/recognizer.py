@@ -204,7 +204,8 @@ def _read_description(path: Path) -> dict[str, Any]:
 
 def _read_weights(path: Path) -> dict[str, Tensor]:
     try:
-        return load_file(path)
+        # copies are aligned in memory: products with tensors inside the file's mapping round differently, by some 1e-6
+        return {name: tensor.clone() for name, tensor in load_file(path).items()}
     except OSError as error:
         raise RunError(f"{path}: {error.strerror or error}; expected the weights beside recognizer.json") from error
     except safetensors.SafetensorError as error:

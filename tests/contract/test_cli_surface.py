@@ -14,7 +14,7 @@ OPTION = re.compile(r"^[│ ] ((?:--?[a-z]|[A-Z]{2})[\w.-]*(?: [^ │]+)*)")
 
 
 def surface(capsys, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("COLUMNS", "100")  # wider, options stand in two columns
     lines = []
     for verb in VERBS:
         with pytest.raises(SystemExit) as stopped:
@@ -33,7 +33,7 @@ def test_options_are_the_frozen_ones(capsys, monkeypatch):
 
 
 def test_every_option_is_explained(capsys, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "4000")
+    monkeypatch.setenv("COLUMNS", "100")
     for verb in VERBS:
         with pytest.raises(SystemExit):
             main([verb, "--help"])
