@@ -13,12 +13,18 @@ import pytest
 from safetensors.numpy import load_file
 
 from taglens.cli.main import main
+from taglens.datasets.scenes import write_scenes
+from taglens.datasets.source import DataOptions
 from taglens.errors import RunError, TagLensError
-from taglens.experiments.prepare import DataConfig
+from taglens.experiments.prepare import DataConfig, prepare
+from taglens.experiments.record import table_hashes
+from taglens.experiments.run import RunConfig, train_run
 from taglens.experiments.sweep import seconds_left, sweep
 from taglens.experiments.sweep_plan import SweepConfig, claim_folder, jobs_of
 from taglens.experiments.sweep_summary import COLUMNS, summary_row
+from taglens.experiments.sweep_worker import SharedData, Worker
 from taglens.experiments.variants import VARIANTS, parse_variant, parse_variants
+from taglens.labels.masking import keep_known
 from taglens.training.config import TrainConfig
 
 SCENES = DataConfig(data="scenes:60")
@@ -86,6 +92,38 @@ def test_finished_runs_are_skipped_and_the_sweep_may_grow(finished):
     assert {outcome.job.variant.label for outcome in outcomes} == {"probe2"}
     assert all(path.stat().st_mtime_ns == time_of for path, time_of in before.items())
     assert len(list(csv.DictReader((out / "summary.csv").open()))) == 12
+
+
+def work(config, out):
+    """Carry out a sweep as its workers do, but in this process; return all metrics by the name of the run."""
+    worker = Worker(config, out, SharedData.of(config.data, prepare(config.data, progress=False)).open())
+    return {job.name: worker.run(job) for job in jobs_of(config)}
+
+
+def test_names_that_clip_cannot_know(tmp_path):
+    """Codes and shuffled names reach the prompts; a method without prompts does not notice."""
+    found = work(config(class_names=("own", "codes", "shuffled")), tmp_path)
+    score = {metrics["method"]: metrics["mAP"] for metrics in found.values()}
+    assert list(score) == [f"{method}{names}" for names in ("", " (codes)", " (shuffled)") for method in ("zero_shot", "linear_probe")]
+    assert score["linear_probe"] == score["linear_probe (codes)"] == score["linear_probe (shuffled)"]
+    assert score["zero_shot"] > max(score["zero_shot (codes)"], score["zero_shot (shuffled)"]) + 5
+    saved = json.loads((tmp_path / "runs" / "zero_shot_(codes)-known0.3-seed0" / "recognizer.json").read_text())
+    assert saved["prompt_names"][:2] == ["class a1", "class a2"]
+
+
+def test_a_skipped_picture_shifts_no_mask(tmp_path):
+    """The mask is drawn over all rows, then the bad picture leaves it: the same in a run and in a sweep."""
+    table = write_scenes(tmp_path / "scenes", 40, seed=0).split("train")
+    (tmp_path / "scenes" / table.images[3]).write_bytes(b"no picture")
+    table.write(tmp_path / "labels.csv")
+    data = DataConfig(data=str(tmp_path / "labels.csv"), options=DataOptions(images=table.root), on_bad="skip", cache=tmp_path / "cache")
+    (swept,) = work(config(data=data, methods=("zero_shot",), known=(0.5,)), tmp_path / "s").values()
+    run = RunConfig(data=data, method="zero_shot", known=0.5, training=QUICK)
+    trained = train_run(run, tmp_path / "run", progress=False, say=lambda _: None).labels
+    assert swept["hashes"] == table_hashes(trained)
+    rows = [row for row in range(len(table)) if row != 3]
+    assert trained.images == tuple(table.images[row] for row in rows)
+    assert (trained.labels.values == keep_known(table.labels, 0.5).values[rows]).all()
 
 
 @pytest.mark.parametrize(
@@ -236,7 +274,13 @@ def test_every_named_variant_can_be_built_and_wrong_ones_say_so():
 
 @pytest.mark.parametrize(
     ("changes", "wording"),
-    [({"seeds": 0}, "at least 1"), ({"known": ()}, "one or more"), ({"known": (0.1, 0.1)}, "different"), ({"known": (1.5,)}, "at most 1")],
+    [
+        ({"seeds": 0}, "at least 1"),
+        ({"known": ()}, "one or more"),
+        ({"known": (0.1, 0.1)}, "different"),
+        ({"known": (1.5,)}, "at most 1"),
+        ({"class_names": ("own", "own")}, "different ways"),
+    ],
 )
 def test_settings_that_cannot_be(changes, wording):
     with pytest.raises(TagLensError, match=wording):

@@ -15,6 +15,7 @@ from taglens.cli.options import Device, OnBadImage
 from taglens.cli.train import data_config
 from taglens.datasets.source import DataOptions
 from taglens.errors import TagLensError
+from taglens.labels.names import Disguise
 from taglens.labels.settings import SettingName
 from taglens.training.config import TrainConfig
 
@@ -52,6 +53,8 @@ class Sweep:
     """Side of the pictures in pixels; none: the backbone's own. 448 is the field's."""
     names: Path | None = None
     """JSON file of the words for a class in prompts: {"tvmonitor": "television", ...}."""
+    class_names: tuple[Disguise, ...] = ("own",)
+    """How prompts call the classes: own names, codes that mean nothing ("class a1"), shuffled among each other; each method with each."""
     out: Path = Path("runs/sweep")
     """Folder of the sweep; a later call may add methods, shares and seeds, but change nothing else."""
     force: bool = False
@@ -86,6 +89,7 @@ def run(config: Sweep) -> int:
         known=config.known,
         seeds=config.seeds,
         setting=config.setting,
+        class_names=config.class_names,
         training=config.training,
     )
     return run_sweep(plan, config.out, jobs=config.jobs, force=config.force)

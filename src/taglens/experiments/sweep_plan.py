@@ -13,6 +13,7 @@ from taglens.experiments.record import environment, plain
 from taglens.experiments.run import RunConfig
 from taglens.experiments.variants import Variant, parse_variants
 from taglens.inference.heatmap_files import safe_name
+from taglens.labels.names import Disguise
 from taglens.labels.settings import SettingName
 from taglens.outputs import write_json
 from taglens.training.config import TrainConfig
@@ -38,6 +39,8 @@ class SweepConfig:
     """Seeds 0, 1, ...: each changes the hidden labels and the training alike."""
     setting: SettingName = "proportion"
     """How labels are hidden."""
+    class_names: tuple[Disguise, ...] = ("own",)
+    """How prompts call the classes; every method is run with each."""
     training: TrainConfig = field(default_factory=TrainConfig)
     """Settings of training for every method; seed s trains with this seed + s."""
 
@@ -46,6 +49,8 @@ class SweepConfig:
             raise TagLensError(f"--seeds is the number of repetitions, at least 1; came {self.seeds}")
         if not self.known or len(set(self.known)) < len(self.known):
             raise TagLensError(f"--known needs one or more different amounts, came {self.known}")
+        if not self.class_names or len(set(self.class_names)) < len(self.class_names):
+            raise TagLensError(f"--class-names needs one or more different ways, came {self.class_names}")
         if self.setting == "proportion" and not all(0 < amount <= 1 for amount in self.known):
             raise TagLensError(f"--known are shares above 0 and at most 1, such as 0.1 0.5; came {self.known}")
 
@@ -83,7 +88,7 @@ def jobs_of(config: SweepConfig) -> tuple[Job, ...]:
     Raises:
         TagLensError: an unknown method or option, or two methods whose runs would share a folder.
     """
-    variants = parse_variants(config.methods)
+    variants = parse_variants(config.methods, config.class_names)
     jobs = tuple(
         Job(variant=variant, known=known, seed=seed) for seed in range(config.seeds) for known in config.known for variant in variants
     )
@@ -95,7 +100,7 @@ def jobs_of(config: SweepConfig) -> tuple[Job, ...]:
 def describe(config: SweepConfig, facts: Mapping[str, Any]) -> dict[str, Any]:
     """Return the content of sweep.json; ``facts`` are hashes of what the data and the backbone really were."""
     data = {name: value for name, value in plain(config.data).items() if name not in _PLACES}
-    variants = parse_variants(config.methods)
+    variants = parse_variants(config.methods, config.class_names)
     return {
         "format": FORMAT,
         "settings": {
@@ -154,7 +159,7 @@ def _variant(variant: Variant, config: SweepConfig) -> dict[str, Any]:
     """Every option with its value: a changed default is a difference too."""
     options = plain(variant.config())
     training = {name: value for name, value in plain(variant.train_config(config.training)).items() if name in variant.training}
-    return {"method": variant.method, "options": options, "training": training}
+    return {"method": variant.method, "options": options, "training": training, "class_names": variant.class_names}
 
 
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

@@ -1,5 +1,6 @@
 """One run of a sweep in a process of its own: the features are opened anew from disk, nothing large travels."""
 
+import dataclasses
 import multiprocessing
 import os
 import shutil
@@ -23,6 +24,7 @@ from taglens.experiments.run import evaluated_part, fit_prepared, masked_table, 
 from taglens.experiments.sweep_plan import Job, SweepConfig
 from taglens.features.extract import StoredFeatures
 from taglens.features.store import FeatureStore
+from taglens.labels.names import disguised
 from taglens.labels.table import LabelTable
 from taglens.metrics import evaluate
 from taglens.outputs import atomic_path, write_json, write_text
@@ -90,11 +92,13 @@ class Worker:
         config = job.config(self.config)
         started = time.perf_counter()
         masked = self.prepared.train.kept(masked_table(self.prepared.train.whole, config))
-        trained = fit_prepared(config, config.method_config(), self.prepared, masked, progress=False)
-        part, rows = evaluated_part(self.prepared, masked, trained.fit)
+        names = disguised(self.prepared.prompt_names, job.variant.class_names, job.seed)
+        prepared = dataclasses.replace(self.prepared, prompt_names=names)
+        trained = fit_prepared(config, config.method_config(), prepared, masked, progress=False)
+        part, rows = evaluated_part(prepared, masked, trained.fit)
         probabilities, labels = score_rows(trained.recognizer, part, rows), part.table.labels.rows(rows)
         evaluation = evaluate(probabilities, labels, trained.recognizer.classes, trained.recognizer.thresholds)
-        found = evaluation.to_json() | training_facts(config, self.prepared, trained)
+        found = evaluation.to_json() | training_facts(config, prepared, trained)
         place = {"method": job.variant.label, "known": job.known, "seed": job.seed, "setting": config.setting}
         record = {"options": plain(config.method_config()), "training": plain(config.training), "hashes": table_hashes(masked)}
         folder = self.out / "runs" / job.name

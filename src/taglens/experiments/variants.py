@@ -8,6 +8,7 @@ from typing import Any
 
 from taglens.errors import TagLensError, TrainingError, unknown_name
 from taglens.experiments.option_values import option_value
+from taglens.labels.names import Disguise
 from taglens.methods import METHODS, MethodConfig, method_config
 from taglens.training.config import TrainConfig
 
@@ -52,6 +53,8 @@ class Variant:
     """Options of the method."""
     training: Mapping[str, Any] = field(default_factory=dict)
     """Settings of training that differ from the sweep's."""
+    class_names: Disguise = "own"
+    """How prompts call the classes."""
 
     def config(self) -> MethodConfig:
         """Return the method's configuration.
@@ -115,8 +118,8 @@ def parse_variant(text: str) -> Variant:
     return Variant(label=(found["label"] or text).strip(), method=method, options=options, training=training)
 
 
-def parse_variants(texts: Sequence[str]) -> tuple[Variant, ...]:
-    """Read several, groups such as ``ablation`` included.
+def parse_variants(texts: Sequence[str], class_names: Sequence[Disguise] = ("own",)) -> tuple[Variant, ...]:
+    """Read several, groups such as ``ablation`` included, each with all ``class_names``: "coop" and "coop (codes)".
 
     Raises:
         TagLensError: none, one that cannot be read or built, or a label twice.
@@ -130,7 +133,12 @@ def parse_variants(texts: Sequence[str]) -> tuple[Variant, ...]:
         raise TagLensError(f"method {twice!r} is there twice; give one of them another name, as in LABEL={twice}")
     for variant in variants:
         variant.config()
-    return tuple(variants)
+    return tuple(_named(variant, disguise) for disguise in class_names for variant in variants)
+
+
+def _named(variant: Variant, disguise: Disguise) -> Variant:
+    label = variant.label if disguise == "own" else f"{variant.label} ({disguise})"
+    return dataclasses.replace(variant, label=label, class_names=disguise)
 
 
 def _options(text: str, whole: str) -> dict[str, Any]:

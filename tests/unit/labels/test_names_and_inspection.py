@@ -5,7 +5,7 @@ import pytest
 
 from taglens.errors import TableError, TagLensError
 from taglens.labels.inspection import ClassCounts, class_counts, label_problems, label_warnings, require_known
-from taglens.labels.names import align_classes, prompt_names
+from taglens.labels.names import align_classes, disguised, prompt_names
 from taglens.labels.states import PartialLabels
 from taglens.labels.table import GIVEN, LabelTable, Origin
 
@@ -18,6 +18,19 @@ def test_prompt_names() -> None:
     classes = ("diningtable", "tvmonitor", "pottedplant", "aeroplane", "fire_truck", "dog")
     assert prompt_names(classes) == ("dining table", "tv monitor", "potted plant", "airplane", "fire truck", "dog")
     assert prompt_names(classes, {"dog": "a hound", "aeroplane": "plane"})[3:] == ("plane", "fire truck", "a hound")
+
+
+def test_disguised_names() -> None:
+    names = [f"name {place}" for place in range(300)]
+    codes = disguised(names, "codes")
+    assert codes[:10] == (*(f"class a{place}" for place in range(1, 10)), "class b1")
+    assert codes[9 * 26] == "class aa1"
+    assert len(set(codes)) == 300
+    shuffled = disguised(names, "shuffled", seed=3)
+    assert sorted(shuffled) == sorted(names)
+    assert all(own != other for own, other in zip(names, shuffled, strict=True)), "no class keeps its own name"
+    assert shuffled != disguised(names, "shuffled", seed=4)
+    assert disguised(names, "own") == tuple(names)
 
 
 def test_wrong_prompt_names() -> None:
