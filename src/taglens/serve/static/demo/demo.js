@@ -2,21 +2,24 @@ import { NeedsKey, model as readModel, predict, useKey } from "./api.js";
 import { paint } from "./heat.js";
 
 const MOST_GRIDS = 100; // with more classes only the tags' heatmaps are asked for
+const MOST_LISTED = 200;
 const at = (id) => document.getElementById(id);
 const state = { model: null, file: null, result: null, names: [], pinned: null, turn: 0 };
 
 function show(name) {
   const grid = name && state.result?.grids[name];
   if (grid) paint(at("heat"), grid, state.result.box, state.result.width, state.result.height);
-  at("heat").classList.toggle("on", Boolean(grid));
-  at("caption").textContent = !name ? "" : grid ? `where “${name}” was seen` : `no heatmap of “${name}”`;
-  document.querySelectorAll("li button").forEach((button) => {
+  at("frame").classList.toggle("lit", Boolean(grid));
+  at("caption").textContent = !name ? "" : grid ? `where it saw “${name}”` : `no heatmap of “${name}”`;
+  document.querySelectorAll("button[data-name]").forEach((button) => {
     button.classList.toggle("on", button.dataset.name === name);
     button.setAttribute("aria-pressed", String(button.dataset.name === state.pinned));
   });
 }
 
-function entry(name, value) {
+const percent = (value) => `${(100 * value).toFixed(value > 0.995 || value < 0.0995 ? 1 : 0)} %`;
+
+function entry(name, value, threshold = null) {
   const item = document.createElement("li");
   const button = item.appendChild(document.createElement("button"));
   button.type = "button";
@@ -24,9 +27,11 @@ function entry(name, value) {
   const [label, number, bar] = ["span", "span", "span"].map((tag) => button.appendChild(document.createElement(tag)));
   label.textContent = name;
   number.className = "value";
-  number.textContent = `${(100 * value).toFixed(value > 0.995 || value < 0.0995 ? 1 : 0)} %`;
+  number.textContent = threshold === null ? value.toFixed(2) : percent(value);
   bar.className = "bar";
   bar.appendChild(document.createElement("i")).style.width = `${100 * value}%`;
+  if (threshold !== null) bar.appendChild(document.createElement("b")).style.left = `${100 * threshold}%`;
+  button.title = threshold === null ? "" : `a tag from ${(100 * threshold).toFixed(0)} %`;
   button.addEventListener("pointerenter", (event) => event.pointerType === "mouse" && show(name));
   button.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && show(state.pinned));
   button.addEventListener("focus", () => button.matches(":focus-visible") && show(name));
@@ -35,13 +40,27 @@ function entry(name, value) {
   return item;
 }
 
+function ownEntry(own) {
+  const item = entry(own.name, own.score);
+  const remove = item.appendChild(document.createElement("button"));
+  Object.assign(remove, { type: "button", className: "remove", textContent: "×", title: "remove" });
+  remove.setAttribute("aria-label", `remove ${own.name}`);
+  remove.addEventListener("click", () => {
+    state.names = state.names.filter((name) => name !== own.name);
+    item.remove();
+    if (state.pinned === own.name) show(state.pinned = null);
+  });
+  return item;
+}
+
 function list() {
   const { tags, probabilities, names } = state.result;
+  const needed = Object.fromEntries(state.model.classes.map((name, i) => [name, state.model.thresholds[i]]));
   const found = new Set(tags.map((tag) => tag.name));
   const others = Object.entries(probabilities).filter(([name]) => !found.has(name)).sort((a, b) => b[1] - a[1]);
-  at("tags").replaceChildren(...tags.map((tag) => entry(tag.name, tag.probability)));
-  at("others").replaceChildren(...others.slice(0, 200).map(([name, value]) => entry(name, value)));
-  at("names").replaceChildren(...names.map((own) => entry(own.name, own.score)));
+  at("tags").replaceChildren(...tags.map((tag) => entry(tag.name, tag.probability, tag.threshold)));
+  at("others").replaceChildren(...others.slice(0, MOST_LISTED).map(([name, value]) => entry(name, value, needed[name])));
+  at("names").replaceChildren(...names.map(ownEntry));
   at("hint").hidden = tags.length > 0;
   at("hint").textContent = "No class reaches its threshold; the most probable ones are below.";
   at("more").hidden = others.length === 0;
