@@ -28,7 +28,7 @@ class CoOp:
     """Words whose embeddings the contexts start from; empty: random."""
     context_length: int | None = None
     """Number of context vectors; default: as many as the start has tokens, 16 for a random start."""
-    prompt_rate: float = 0.1
+    prompt_rate: float = 1.0
     """Learning rate of the contexts, relative to the configured rate."""
 
     def build(self, setting: Setting, text: TextEncoder) -> "CoOpMethod":

@@ -28,7 +28,7 @@ class PositiveCoOp:
     """Every class has its own context, else all share one."""
     context_length: int = 16
     """Number of context vectors, which start at random (standard deviation 0.02)."""
-    prompt_rate: float = 1.0
+    prompt_rate: float = 0.1
     """Learning rate of the contexts, relative to the configured rate."""
 
     def build(self, setting: Setting, text: TextEncoder) -> "PositiveCoOpMethod":
