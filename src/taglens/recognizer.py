@@ -18,7 +18,6 @@ from torch.nn import functional
 
 from taglens.backbones.backbone import Backbone
 from taglens.backbones.openclip import load_backbone
-from taglens.datasets.pictures import open_picture
 from taglens.errors import RunError
 from taglens.methods import Classifier, Method, MethodConfig, Setting, method_config
 from taglens.outputs import atomic_path, write_json
@@ -111,8 +110,8 @@ class Recognizer:
         return np.concatenate(found)
 
     def _pixels(self, picture: Path | str | Image) -> NDArray[np.float32]:
-        opened = open_picture(Path(picture)) if isinstance(picture, Path | str) else picture.convert("RGB")
-        return self.backbone.transform(opened)
+        transform = self.backbone.transform
+        return transform(transform.open(picture) if isinstance(picture, Path | str) else picture.convert("RGB"))
 
     def save(self, folder: Path, *, force: bool = False) -> None:
         """Write recognizer.json and weights.safetensors, each in one step.

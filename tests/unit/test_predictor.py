@@ -1,6 +1,7 @@
 """Streaming: order, batches, bounded reading, bad pictures. A recogniser that can be computed by hand stands in for the real one."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -67,8 +68,7 @@ def test_a_bad_picture_stops_or_is_left_out(pictures):
 
 def test_a_fault_of_ours_is_not_mistaken_for_a_bad_picture(pictures):
     recognizer = MeanColour()
-    recognizer.transform = lambda picture: 1 / 0
-    recognizer.transform.__dict__["size"] = SIZE
+    recognizer.transform = SimpleNamespace(size=SIZE, open=lambda path: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         list(predict_pictures(recognizer, pictures, on_bad="skip"))
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from taglens.datasets.pictures import MAX_PIXELS, open_picture
+from taglens.datasets.pictures import MAX_PIXELS
 from taglens.datasets.transforms import PictureTransform
 from taglens.errors import PictureError, unknown_name
 from taglens.labels.table import LabelTable
@@ -72,7 +72,7 @@ class PictureDataset(Dataset["np.ndarray | Skipped"]):
     def __getitem__(self, index: int) -> np.ndarray | Skipped:
         path = self.path(index)
         try:
-            return self.transform(open_picture(path, max_pixels=self.max_pixels))
+            return self.transform(self.transform.open(path, max_pixels=self.max_pixels))
         except PictureError as error:
             if self.on_bad == "skip":
                 return Skipped(index, path, str(error).removeprefix(f"{path}: "))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from taglens.errors import PictureError
 
@@ -20,6 +20,9 @@ MAX_PIXELS = 178_956_970
 
 # What Pillow's decoders raise on damaged files: each format has its own habits.
 _DECODING = (OSError, SyntaxError, ValueError, EOFError, TypeError, AttributeError, LookupError, ArithmeticError, struct.error, zlib.error)
+
+_TURNED = 5
+"""The EXIF orientations from here on swap width and height."""
 
 # Pillow only warns between half of its limit and the limit; the check below speaks for itself.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
@@ -48,6 +51,17 @@ def open_picture(
             picture.draft(None, (at_least, at_least))
         picture.load()
         return _rgb(_upright(picture))
+
+
+def upright_size(content: bytes) -> tuple[int, int]:
+    """Return width and height of a picture that :func:`open_picture` opens, before any scaling, without decoding it."""
+    with Image.open(BytesIO(content)) as picture:
+        width, height = picture.size
+        try:
+            turned = picture.getexif().get(ExifTags.Base.Orientation, 1) >= _TURNED
+        except _DECODING:
+            turned = False
+    return (height, width) if turned else (width, height)
 
 
 def _require_file(path: Path, called: str) -> None:

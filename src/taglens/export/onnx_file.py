@@ -11,7 +11,6 @@ import onnx
 import torch
 from numpy.typing import NDArray
 
-from taglens.datasets.pictures import open_picture
 from taglens.errors import OutputError, RunError, TagLensError
 from taglens.export.card import model_card, read_facts
 from taglens.export.graph import write_graph
@@ -135,7 +134,7 @@ class _Transformed(Sequence[NDArray[np.float32]]):
         return len(self._paths)
 
     def __getitem__(self, place: int) -> NDArray[np.float32]:  # type: ignore[override]
-        return self._transform(open_picture(self._paths[place]))
+        return self._transform(self._transform.open(self._paths[place]))
 
 
 def _stamp(path: Path, entries: dict[str, str]) -> None:

@@ -18,7 +18,6 @@ import torch
 from numpy.typing import NDArray
 
 from taglens.backbones.backbone import Backbone
-from taglens.datasets.pictures import open_picture
 from taglens.errors import PictureError
 from taglens.features.digests import Stamp, content_digest, stamp_of
 from taglens.features.store import Key
@@ -123,7 +122,7 @@ def _read(job: Job, backbone: Backbone, known: Callable[[Iterable[Key]], list[Ke
         digest = content_digest(content)
         missing = known(Key(digest, view) for view in range(job.views))
         if missing:
-            picture = open_picture(content, name=str(job.path))
+            picture = backbone.transform.open(content, name=str(job.path))
             pixels.extend([np.asarray(backbone.transform.resized(picture_view(picture, key.view, digest))) for key in missing])
         return Done(job, stamp, digest, tuple(missing))
     except PictureError as error:

@@ -10,7 +10,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from taglens.datasets.pictures import open_picture
 from taglens.errors import PictureError
 from taglens.inference.decoding import Decoded, decode_ahead
 
@@ -61,8 +60,7 @@ def predict_pictures(
     transform = recognizer.backbone.transform
 
     def decode(path: Path) -> NDArray[np.float32]:
-        # Decoded in full, as for training: a JPEG decoded at half its size has other pixels.
-        return transform(open_picture(path))
+        return transform(transform.open(path))
 
     decoded = decode_ahead(paths, decode, ahead=2 * batch, threads=threads)
     for chosen in _batches(_readable(decoded, on_bad, on_skip), batch):

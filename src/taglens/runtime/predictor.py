@@ -9,7 +9,6 @@ import onnxruntime
 from numpy.typing import NDArray
 from PIL.Image import Image
 
-from taglens.datasets.pictures import open_picture
 from taglens.datasets.transforms import PictureTransform
 from taglens.errors import RunError, TagLensError
 from taglens.runtime.description import CARD_KEY, ModelDescription
@@ -118,4 +117,4 @@ class OnnxPredictor:
             yield self.run(np.stack(arrays), heatmaps=heatmaps)
 
     def _pixels(self, picture: Path | str | Image) -> NDArray[np.float32]:
-        return self.transform(open_picture(picture) if isinstance(picture, Path | str) else picture.convert("RGB"))
+        return self.transform(self.transform.open(picture) if isinstance(picture, Path | str) else picture.convert("RGB"))

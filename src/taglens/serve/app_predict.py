@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from taglens.datasets.pictures import open_picture
+from taglens.datasets.pictures import upright_size
 from taglens.errors import TagLensError, unknown_name
 from taglens.inference.heatmap import seen_box
 from taglens.runtime import ModelOutput
@@ -103,8 +103,8 @@ class Service:
         return await asyncio.get_running_loop().run_in_executor(self._decoders, self._open, picture)
 
     def _open(self, picture: NamedPicture) -> Decoded:
-        opened = open_picture(picture.content, max_pixels=self._options.largest_picture, name=picture.name)
-        pixels, size = self.engine.transform(opened), opened.size
+        opened = self.engine.transform.open(picture.content, max_pixels=self._options.largest_picture, name=picture.name)
+        pixels, size = self.engine.transform(opened), upright_size(picture.content)
         opened.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
         return Decoded(pixels, opened, size)
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from taglens.datasets.files import list_pictures
-from taglens.datasets.pictures import open_picture
+from taglens.datasets.pictures import open_picture, upright_size
 from taglens.errors import PictureError
 
 RED = (255, 0, 0)
@@ -83,6 +83,14 @@ def test_exif_rotation(orientation: int) -> None:
     exif[0x0112] = orientation
     found = np.asarray(open_picture(_bytes(_photo(), "PNG", exif=exif)))
     assert np.array_equal(found, expected)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_size_is_known_without_decoding(orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    for data in (_bytes(_photo(60, 20), "JPEG", exif=exif), _bytes(_photo(60, 20), "PNG", exif=exif)):
+        assert upright_size(data) == open_picture(data).size
 
 
 def test_sources(tmp_path: Path) -> None:

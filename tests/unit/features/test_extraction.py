@@ -15,14 +15,18 @@ from PIL import Image, ImageOps
 from taglens.backbones.backbone import Backbone
 from taglens.backbones.openclip import load_backbone
 from taglens.cli import cache as cache_command
+from taglens.datasets.loading import PictureDataset
 from taglens.datasets.pictures import open_picture
 from taglens.errors import OutputError, PictureError, TagLensError
 from taglens.features import pipeline
 from taglens.features.digests import DigestMemory, Read, Stamp, stamp_of
 from taglens.features.extract import extract_features, open_store
 from taglens.features.views import picture_view
+from taglens.inference.predictor import predict_pictures
 from taglens.labels.states import PartialLabels
 from taglens.labels.table import LabelTable
+from taglens.methods.zero_shot import ZeroShot
+from taglens.recognizer import Recognizer
 from taglens.shapes import Features
 
 COUNT = 21
@@ -86,6 +90,24 @@ def test_the_number_of_threads_is_put_back(backbone: Backbone, paths: list[Path]
     before = torch.get_num_threads()
     extract_features(paths, backbone, store=tmp_path / "cache", workers=3)
     assert torch.get_num_threads() == before
+
+
+def test_a_large_photo_is_decoded_alike_everywhere(backbone: Backbone, paths: list[Path], tmp_path: Path) -> None:
+    """At an eighth of its size here; what decodes it in full, or smaller, gives other numbers."""
+    photo, transform = tmp_path / "photo.jpg", backbone.transform
+    noise = np.random.default_rng(0).integers(0, 256, (150, 200, 3), dtype=np.uint8)
+    side = 16 * transform.size
+    Image.fromarray(noise).resize((side * 4 // 3, side), Image.Resampling.BICUBIC).save(photo)
+    assert transform.open(photo).height == side // 8
+    expected = transform(transform.open(photo))
+    assert np.abs(expected - transform(open_picture(photo))).max() > 1e-3
+    assert np.array_equal(PictureDataset([photo], transform)[0], expected)
+    recognizer = Recognizer.create(backbone, "zero_shot", ZeroShot(), ["dog", "cat"], ["dog", "cat"])
+    features = direct(backbone, [transform.open(photo)])
+    probabilities = recognizer.probabilities(features).numpy()
+    np.testing.assert_allclose(recognizer.predict([photo]), probabilities, rtol=1e-5)
+    np.testing.assert_allclose([found.probabilities for found in predict_pictures(recognizer, [photo])], probabilities, rtol=1e-5)
+    assert_same(extract_features([photo], backbone, store=tmp_path / "cache").gather([0]), features)
 
 
 def test_a_second_time_nothing_is_read(
