@@ -10,7 +10,7 @@ from rich.table import Table
 
 from benchmarks.measure import Line
 
-ROWS = ("decoupling_cpu", "decoupling_scaling", "decoupling_gpu", "average_precision")
+ROWS = ("decoupling_cpu", "decoupling_scaling", "decoupling_gpu", "average_precision", "training_step", "predict", "store")
 
 
 def main(names: list[str]) -> int:

@@ -1,6 +1,7 @@
 """Measuring: medians of alternating runs, and the peak memory of one run in a process of its own."""
 
 import multiprocessing
+import os
 import resource
 import statistics
 import time
@@ -26,23 +27,36 @@ class Line:
     """The ratio must be at least this."""
 
 
-def seconds(step: Step) -> float:
-    """Return the wall time of one run."""
-    start = time.perf_counter()
+def seconds(step: Step, clock: Callable[[], float] = time.perf_counter) -> float:
+    """Return the time of one run."""
+    start = clock()
     step()
     if torch.cuda.is_available():
         torch.cuda.synchronize()
-    return time.perf_counter() - start
+    return clock() - start
 
 
-def medians(steps: Mapping[str, Step], repeats: int = 5) -> dict[str, float]:
-    """Return each step's median seconds; the steps take turns, so that a busy machine meets all of them alike."""
-    for step in steps.values():
+def medians(
+    steps: Mapping[str, Step], repeats: int = 5, *, warm: bool = True, clock: Callable[[], float] | None = None
+) -> dict[str, float]:
+    """Return each step's median seconds; the steps take turns, so that a busy machine meets all of them alike.
+
+    With ``TAGLENS_BENCH_CLOCK=processor`` the time of the processor is counted instead of the time on the wall: on one thread
+    (``OMP_NUM_THREADS=1``) both are the same on an idle machine, and other people's work does not count on a busy one.
+
+    Args:
+        steps: what to run.
+        repeats: runs of each.
+        warm: run each once before.
+        clock: another clock than the one chosen by the environment.
+    """
+    clock = clock or (time.process_time if os.environ.get("TAGLENS_BENCH_CLOCK") == "processor" else time.perf_counter)
+    for step in steps.values() if warm else ():
         seconds(step)
     times: dict[str, list[float]] = {name: [] for name in steps}
     for _ in range(repeats):
         for name, step in steps.items():
-            times[name].append(seconds(step))
+            times[name].append(seconds(step, clock))
     return {name: statistics.median(values) for name, values in times.items()}
 
 

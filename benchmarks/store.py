@@ -1,0 +1,42 @@
+"""20 epochs from the feature store against 20 epochs that decode and encode every picture anew."""
+
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from benchmarks.measure import Line, compared, in_milliseconds, seconds
+from taglens.backbones.openclip import load_backbone
+from taglens.datasets.source import read_data
+from taglens.features.extract import StoredFeatures, extract_features
+from taglens.labels.masking import keep_known
+from taglens.methods.base import Setting
+from taglens.methods.semantic_aware import SemanticAware
+from taglens.training.config import TrainConfig
+from taglens.training.fit import fit
+
+EPOCHS = 20
+SHARED = Path(os.environ.get("TAGLENS_SHARED", Path(__file__).resolve().parents[2] / "shared"))
+
+
+def run() -> Iterable[Line]:
+    """Yield the store filled before, and the store filled on the way. One encoding of all pictures is timed and counted EPOCHS times."""
+    voc, minclip = SHARED / "data" / "VOCdevkit", SHARED / "models" / "minclip"
+    if not (voc.exists() and minclip.exists()):
+        yield Line("20 epochs from the store", "not measured: VOC photos or minclip not at hand; set TAGLENS_SHARED")
+        return
+    table = read_data(f"voc2012:{voc}", "train")
+    backbone = load_backbone(f"{minclip / 'minclip.json'}:{minclip / 'open_clip_model.safetensors'}")
+    text = backbone.texts()
+    setting = Setting(classes=table.classes, prompt_names=table.classes, channels=backbone.channels, logit_scale=backbone.logit_scale)
+    with tempfile.TemporaryDirectory() as cache:
+        found: list[StoredFeatures] = []
+        encoding = seconds(lambda: found.append(extract_features(table, backbone, store=Path(cache), progress=False)))
+        method = SemanticAware().build(setting, text)
+        labels = keep_known(table.labels, 0.1)
+        config = TrainConfig(epochs=EPOCHS)
+        training = seconds(lambda: fit(method, text, found[0], labels, config, accelerator="cpu", progress=False))
+    what = f"{EPOCHS} epochs of semantic_aware, {len(table):,} VOC animals, minclip, from the store"
+    pictures = training + EPOCHS * encoding
+    yield compared(f"{what} filled before, against pictures", training, pictures, in_milliseconds, 10)
+    yield compared(f"{what} filled on the way, against pictures", training + encoding, pictures, in_milliseconds, None)
