@@ -20,13 +20,13 @@ from taglens.backbones.openclip import load_backbone
 from taglens.datasets.source import read_data
 from taglens.experiments.cross_fitting import cross_fit, picture_folds
 from taglens.experiments.prepare import Part
+from taglens.experiments.variants import parse_variants
 from taglens.features.extract import extract_features
 from taglens.inference.completion_calibration import cross_calibrate
 from taglens.inference.completion_filling import Asked, Filling, Statement, fill
 from taglens.labels.masking import keep_known
 from taglens.labels.names import prompt_names
 from taglens.labels.states import NEGATIVE, POSITIVE, PartialLabels
-from taglens.methods import method_config
 from taglens.metrics.calibration import expected_calibration_error
 from taglens.outputs import write_json, write_text
 from taglens.recognizer import Recognizer
@@ -46,9 +46,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/completion/latest"))
     parser.add_argument("--known", type=float, default=0.3)
     parser.add_argument("--seeds", type=int, default=20)
-    parser.add_argument("--folds", type=int, default=2)
-    parser.add_argument("--epochs", type=int, default=8)
-    parser.add_argument("--method", default="semantic_aware")
+    parser.add_argument("--folds", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--method", default="semantic_aware[prompts=template,hidden=64]", help="as taglens sweep names it")
     parser.add_argument("--cache", type=Path)
     chosen = parser.parse_args()
     if chosen.table is not None:
@@ -71,7 +71,8 @@ def measure(chosen: argparse.Namespace) -> None:
         "classes": len(table.classes),
     }
     training = TrainConfig(epochs=chosen.epochs)
-    recognizer = Recognizer.create(backbone, chosen.method, method_config(chosen.method)(), table.classes, prompt_names(table.classes))
+    [variant] = parse_variants([chosen.method])
+    recognizer = Recognizer.create(backbone, variant.method, variant.config(), table.classes, prompt_names(table.classes))
     for seed in range(chosen.seeds):
         path = chosen.out / f"seed-{seed:02d}.json"
         if path.is_file():
@@ -153,7 +154,7 @@ def table(experiments: list[list[dict[str, Any]]]) -> str:
             "",
             f"{facts['pictures']:,} pictures, {facts['classes']} classes, {float(facts['known']):.0%} of the labels "
             f"known, {len(seeds)} seeds; "
-            f"{facts['method']}, {facts['epochs']} epochs, {facts['folds']} folds; "
+            f"`{facts['method']}`, {facts['epochs']} epochs, {facts['folds']} folds; "
             f"{np.mean([seed['seconds'] for seed in seeds]):.0f} s for one seed. Expected calibration error on the hidden labels: "
             f"{np.mean([seed['calibration_error']['raw'] for seed in seeds]):.3f} as trained, "
             f"{np.mean([seed['calibration_error']['calibrated'] for seed in seeds]):.3f} calibrated.",

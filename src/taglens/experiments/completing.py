@@ -95,7 +95,7 @@ def complete(config: CompleteConfig, *, progress: bool = False, say: Callable[[s
     part = Part(table=read, features=features, whole=table)
     raw = cross_fit(recognizer, training, part, read.labels, folds, progress=progress, say=say).probabilities
     probabilities = cross_calibrate(raw, read.labels, folds)
-    reviewed = of_kind(read, "reviewed")
+    reviewed = read.of_kind("reviewed")
     filling = fill(probabilities, read.labels, config.asked, reviewed=reviewed)
     doubts = doubtful_classes(probabilities, read.labels.known & ~reviewed, read.labels)
     if doubts:
@@ -130,17 +130,9 @@ def read_training(run: Path) -> TrainConfig:
         raise RunError(f"{path}: the settings of training cannot be read ({error}); train again with this version") from error
 
 
-def of_kind(table: LabelTable, kind: str) -> NDArray[np.bool_]:
-    """Return where the known labels' source is given, predicted or reviewed, (image, label)."""
-    wanted = np.array([origin.kind == kind for origin in table.origins])
-    index = np.zeros(table.labels.shape, dtype=np.int16) if table.origin_index is None else table.origin_index
-    found: NDArray[np.bool_] = wanted[index] & table.labels.known
-    return found
-
-
 def without_predicted(table: LabelTable) -> tuple[LabelTable, int]:
     """Return the table with its predicted labels unknown again, and how many these were."""
-    predicted = of_kind(table, "predicted")
+    predicted = table.of_kind("predicted")
     if not predicted.any():
         return table, 0
     return table.with_labels(PartialLabels(np.where(predicted, np.int8(UNKNOWN), table.labels.values))), int(predicted.sum())

@@ -135,6 +135,7 @@ def fit_prepared(config: RunConfig, method: MethodConfig, prepared: Prepared, ma
         config.training,
         accelerator=accelerator,
         progress=progress,
+        filled=masked.of_kind("predicted"),
     )
     recognizer.refresh()
     return Trained(recognizer, found, time.perf_counter() - start)

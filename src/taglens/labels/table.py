@@ -131,6 +131,14 @@ class LabelTable:
             raise TableError(str(unknown_name("split", name, self.split_names)))
         return self.rows(np.array([split == name for split in self.splits]))
 
+    def of_kind(self, kind: str) -> NDArray[np.bool_]:
+        """Return where the known labels' source is given, predicted or reviewed, (image, label)."""
+        if self.origin_index is None:
+            return self.labels.known if kind == GIVEN.kind else np.zeros(self.labels.shape, dtype=bool)
+        wanted = np.array([origin.kind == kind for origin in self.origins])
+        found: NDArray[np.bool_] = wanted[self.origin_index] & self.labels.known
+        return found
+
     def with_labels(self, labels: PartialLabels) -> "LabelTable":
         """Return the table with other labels; a label that changes loses its source and probability."""
         same = labels.values == self.labels.values if labels.shape == self.labels.shape else np.zeros(1, dtype=bool)

@@ -167,14 +167,8 @@ class ReviewState:
 
 def _given(table: LabelTable) -> NDArray[np.bool_]:
     """Where the label is known and was not filled by a model."""
-    return table.labels.known & ~_of_kind(table, "predicted")
+    return table.labels.known & ~table.of_kind("predicted")
 
 
 def _reviewed(table: LabelTable) -> NDArray[np.bool_]:
-    return table.labels.known & _of_kind(table, "reviewed")
-
-
-def _of_kind(table: LabelTable, kind: str) -> NDArray[np.bool_]:
-    if table.origin_index is None:
-        return np.zeros(table.labels.shape, np.bool_)
-    return np.array([origin.kind == kind for origin in table.origins])[table.origin_index]
+    return table.labels.known & table.of_kind("reviewed")

@@ -28,6 +28,8 @@ class TrainConfig:
     """Name of the loss: partial_bce, partial_asymmetric, partial_focal, class_balanced, unknown_as_negative."""
     loss_options: dict[str, float] = field(default_factory=dict)
     """Options of the loss, such as gamma_negative 4 for partial_asymmetric."""
+    filled_weight: float = 1.0
+    """Weight of labels that taglens complete filled, beside 1 for given and reviewed ones; 0 ignores them."""
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     """Number format of the method's products; weights stay float32."""
     holdout: float = 0.15
@@ -44,6 +46,7 @@ class TrainConfig:
             "rate": self.rate > 0,
             "weight_decay": self.weight_decay >= 0,
             "warmup_epochs": self.warmup_epochs >= 0,
+            "filled_weight": 0 <= self.filled_weight <= 1,
             "holdout": 0 <= self.holdout < 1,
             "gradient_clip": self.gradient_clip is None or self.gradient_clip > 0,
             "patience": self.patience is None or self.patience >= 1,

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from taglens.labels.states import PartialLabels
+from taglens.labels.states import UNKNOWN, PartialLabels
 from taglens.shapes import Features, Targets
 
 
@@ -29,6 +29,8 @@ class Batch(NamedTuple):
     map: Tensor
     pooled: Tensor
     targets: Targets
+    sure: Targets
+    """The targets without those that a model filled."""
 
     @property
     def features(self) -> Features:
@@ -37,11 +39,11 @@ class Batch(NamedTuple):
 
 
 class FeatureDataset(Dataset[Batch]):
-    """Stored features beside labels; a whole batch is gathered at once."""
+    """Stored features beside all labels and those that no model filled; a whole batch is gathered at once."""
 
-    def __init__(self, features: FeatureRows, labels: PartialLabels, rows: NDArray[np.int64]) -> None:
+    def __init__(self, features: FeatureRows, labels: PartialLabels, sure: PartialLabels, rows: NDArray[np.int64]) -> None:
         self.features, self.rows = features, rows
-        self.targets = torch.from_numpy(labels.values[rows])
+        self.targets, self.sure = torch.from_numpy(labels.values[rows]), torch.from_numpy(sure.values[rows])
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -49,7 +51,8 @@ class FeatureDataset(Dataset[Batch]):
     def __getitems__(self, places: Sequence[int]) -> Batch:
         """Gather the pictures at ``places`` in one pass over the store."""
         chosen = self.features.gather(self.rows[np.asarray(places)])
-        return Batch(chosen.map, chosen.pooled, self.targets[torch.as_tensor(places)])
+        rows = torch.as_tensor(places)
+        return Batch(chosen.map, chosen.pooled, self.targets[rows], self.sure[rows])
 
 
 def loader(dataset: FeatureDataset, batch_size: int, *, shuffle_seed: int | None = None) -> DataLoader[Batch]:
@@ -66,6 +69,14 @@ def batches_of(features: FeatureRows, rows: NDArray[np.int64], batch_size: int) 
     """Yield the features of ``rows`` in order."""
     for start in range(0, len(rows), batch_size):
         yield features.gather(rows[start : start + batch_size])
+
+
+def without(labels: PartialLabels, filled: NDArray[np.bool_] | None) -> PartialLabels:
+    """Return the labels with the filled ones unknown; all of them if no other is known."""
+    if filled is None:
+        return labels
+    sure = PartialLabels(np.where(filled, np.int8(UNKNOWN), labels.values))
+    return sure if sure.known.any() else labels
 
 
 def hold_out(labels: PartialLabels, share: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -22,7 +22,7 @@ from taglens.losses import build_loss
 from taglens.methods import Method
 from taglens.training.callbacks import KeepBest
 from taglens.training.config import TrainConfig
-from taglens.training.data import FeatureDataset, FeatureRows, batches_of, hold_out, loader
+from taglens.training.data import FeatureDataset, FeatureRows, batches_of, hold_out, loader, without
 from taglens.training.module import TrainingModule
 
 PRECISIONS: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
@@ -61,9 +61,11 @@ def fit(
     devices: int | str = 1,
     progress: bool = True,
     checkpoints: Path | None = None,
+    filled: NDArray[np.bool_] | None = None,
 ) -> FitResult:
     """Train ``method`` on the known labels and leave the best held-out epoch's weights in it.
 
+    ``filled`` (image, label) are the labels that a model filled: they count with ``config.filled_weight``, and never held out.
     ``checkpoints`` is a folder for Lightning's last checkpoint; one that is there already is resumed.
 
     Raises:
@@ -71,8 +73,10 @@ def fit(
     """
     if not labels.known.any():
         raise TrainingError("no label is known, so there is nothing to learn from; fill some cells with 1 or 0, or raise --known")
+    sure = without(labels, filled)
+    labels = labels if config.filled_weight else sure
     lightning.seed_everything(config.seed, verbose=False)
-    training, held_out = hold_out(labels, config.holdout, config.seed)
+    training, held_out = hold_out(sure, config.holdout, config.seed)
     known = training[labels.known[training].any(1)]
     _start(method, text, features, labels, training, config)
     if method.gradient_free:
@@ -81,8 +85,8 @@ def fit(
     module = TrainingModule(method, text, build_loss(config.loss, shown, **config.loss_options), config, known=int(shown.known.sum()))
     best = KeepBest(MONITOR, HIGHER)
     trainer = _trainer(config, best, accelerator, devices, progress, checkpoints, validate=len(held_out) > 0)
-    batches = loader(FeatureDataset(features, labels, known), config.batch_size, shuffle_seed=config.seed)
-    checks = loader(FeatureDataset(features, labels, held_out), 256) if len(held_out) else None
+    batches = loader(FeatureDataset(features, labels, sure, known), config.batch_size, shuffle_seed=config.seed)
+    checks = loader(FeatureDataset(features, sure, sure, held_out), 256) if len(held_out) else None
     stopped = _run(trainer, module, batches, checks, best, checkpoints)
     if best.weights:
         method.load_state_dict(best.weights)

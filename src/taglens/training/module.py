@@ -48,11 +48,19 @@ class TrainingModule(lightning.LightningModule):
         count = self.trainer.strategy.reduce(loss.known.detach().clone(), reduce_op="sum")
         return loss.total * (self.trainer.world_size / count.clamp(min=1))
 
+    def _weighted(self, logits: Tensor, batch: Batch) -> LossSum:
+        """Return w L(all) + (1 - w) L(sure): filled labels count w, the others 1, whatever the loss is."""
+        weight, every = self.config.filled_weight, self.loss(logits, batch.targets)
+        if weight == 1:
+            return every
+        sure = self.loss(logits, batch.sure)
+        return LossSum(*(weight * one + (1 - weight) * other for one, other in zip(every, sure, strict=True)))
+
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """Return the loss of one batch; stops at a value that is not finite."""
         batch = Batch(*batch)
         scores = self.method(batch.features, self.method.classifier(self.text))
-        loss = self.global_mean(self.loss(scores.logits.float(), batch.targets))
+        loss = self.global_mean(self._weighted(scores.logits.float(), batch))
         if not torch.isfinite(loss):
             raise TrainingError(
                 f"the loss became {loss.item()} in epoch {self.current_epoch + 1}, step {index + 1}; "

@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 from taglens.backbones.openclip import load_backbone
 from taglens.errors import TrainingError
 from taglens.labels.states import PartialLabels
-from taglens.losses import LOSSES
+from taglens.losses import LOSSES, build_loss
 from taglens.losses.partial_bce import PartialBCE
 from taglens.methods import Setting, method_config
 from taglens.shapes import Features
 from taglens.training.config import TrainConfig
-from taglens.training.data import hold_out
+from taglens.training.data import Batch, hold_out
 from taglens.training.fit import fit
+from taglens.training.module import TrainingModule
 
 CLASSES = ("dog", "cat", "fish")
 
@@ -186,3 +187,39 @@ def test_the_prior_counts_once_beside_all_known_labels(backbone, truth):
     """So the same evidence in more pictures moves the free vectors further from zero."""
     energies = [float(run(backbone, np.tile(truth, (copies, 1)), epochs=8)[0].prior_energy()) for copies in (1, 4)]
     assert energies[0] < 0.8 * energies[1]
+
+
+FILLED_WEIGHTS = {
+    0.0: "filled labels are ignored: wrong ones do no harm",
+    1.0: "filled labels count like given ones: wrong ones turn the class around",
+}
+
+
+@pytest.mark.parametrize("weight", FILLED_WEIGHTS)
+def test_filled_labels_weigh_what_was_asked(backbone, truth, weight):
+    labels, filled = truth.copy(), np.zeros(truth.shape, bool)
+    filled[20:, 0] = True
+    labels[20:, 0] = 1 - truth[20:, 0]  # what was filled is wrong
+    method, config = new_method(backbone), TrainConfig(epochs=6, batch_size=16, rate=0.01, filled_weight=weight)
+    rows = RandomRows(truth, backbone.channels)
+    fit(method, backbone.texts(), rows, PartialLabels(labels), config, accelerator="cpu", progress=False, filled=filled)
+    with torch.no_grad():
+        logits = method(rows.gather(np.arange(80)), method.classifier(backbone.texts())).logits[:, 0].numpy()
+    agree = ((logits > 0) == (truth[:, 0] == 1)).mean()
+    assert (agree > 0.8) == (weight == 0), f"{agree:.0%} of the first class right"
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_weight_scales_the_part_of_the_filled_labels_alone(backbone, name):
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(6, 3, generator=generator)
+    targets = torch.tensor([[1, 0, -1]] * 6, dtype=torch.int8)
+    sure = targets.clone()
+    sure[:3] = -1
+    loss = build_loss(name, PartialLabels(targets.numpy()))
+    module = TrainingModule(new_method(backbone), backbone.texts(), loss, TrainConfig(filled_weight=0.25), known=12)
+    batch = Batch(torch.zeros(6, 1, 1), torch.zeros(6, 1), targets, sure)
+    every, given_ = loss(logits, targets), loss(logits, sure)
+    found = module._weighted(logits, batch)
+    assert torch.isclose(found.total, given_.total + 0.25 * (every.total - given_.total))
+    assert torch.isclose(found.known, given_.known + 0.25 * (every.known - given_.known))
