@@ -40,6 +40,17 @@ def test_the_size_of_a_block_changes_nothing(monkeypatch, elements):
     assert_close(evaluate(blocked.attention_scores, tensors), expected(tensors), torch.float64)
 
 
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
+def test_unknown_labels_which_have_no_gradient_change_nothing(dtype, share):
+    tensors = inputs(6, 9, 11, 32, dtype)
+    known = torch.rand(6, 11, 1, generator=torch.Generator().manual_seed(1)) < share
+    known[0, 0] = True  # something to compare with
+    known[:, 1] = False  # a class without any known label
+    tensors["outer"] = tensors["outer"] * known
+    assert_close(evaluate(blocked.attention_scores, tensors), expected(tensors), dtype)
+
+
 def test_tanh_by_way_of_sigmoid_is_off_by_two_roundings_of_one_at_most():
     values = torch.cat([torch.linspace(-20, 20, 400_001), torch.logspace(-30, 2, 10_000), torch.tensor([0.0, -0.0, 1e30, -1e30])])
     half = torch.empty(len(values), 1)
