@@ -158,17 +158,19 @@ def test_a_folder_of_something_else_is_refused(tmp_path):
 
 
 @pytest.mark.slow
-def test_killed_and_resumed(tmp_path):
-    """SIGKILL in the middle: no worker outlives it, finished runs stay as they are, the rest is done by the next call."""
+def test_interrupted_killed_and_resumed(tmp_path):
+    """Ctrl-C ends it quietly; after SIGKILL no worker is left; finished runs stay as they are, the rest is done by the next call."""
     out = tmp_path / "sweep"
     line = ["sweep", "scenes:60", "--methods", "zero_shot", "linear_probe", "coop", "--known", "0.3", "0.6", "--training.epochs", "1"]
     command = [sys.executable, "-m", "taglens.cli.main", *line, "--jobs", "1", "--out", str(out)]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
-    for text in process.stderr:  # until the second run is finished
-        if text.startswith("2/6"):
-            break
+    process = _started(command, environment, until="6 runs")  # its worker is about to start
+    os.killpg(process.pid, signal.SIGINT)  # what a terminal does
+    shown = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert "finished runs are kept; the same command goes on from there" in " ".join(shown.split())
+    assert "Traceback" not in shown
+    process = _started(command, environment, until="2/6")
     workers = _children(process.pid)
     process.send_signal(signal.SIGKILL)
     process.wait()
@@ -186,6 +188,16 @@ def test_killed_and_resumed(tmp_path):
     assert all(path.read_bytes() == content for path, content in kept.items())
     assert len(list(csv.DictReader((out / "summary.csv").open()))) == 6
     assert not list(out.glob("runs/*/.*")), "no half-written file is left"
+
+
+def _started(command, environment, until):
+    """Start a sweep in a process group of its own and wait for a line on the screen."""
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    assert process.stderr is not None
+    for text in process.stderr:
+        if text.startswith(until):
+            return process
+    raise AssertionError(f"the sweep ended before {until}")
 
 
 def _children(pid: int) -> list[int]:

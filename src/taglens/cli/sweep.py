@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Protocol
@@ -104,7 +104,8 @@ def run_sweep(config: "SweepConfig", out: Path, *, jobs: int | None = None, forc
         for note in plan.notes:
             warn(note)
         say(plan.summary(workers))
-        failed = _follow(plan, carry_out(plan, workers))
+        with closing(carry_out(plan, workers)) as outcomes:  # an interruption ends the workers before it leaves the folder
+            failed = _follow(plan, outcomes)
     say(f"summary: {out / 'summary.csv'}   tables and curves: taglens report {out} --out {out / 'report'}")
     return 1 if failed else 0
 

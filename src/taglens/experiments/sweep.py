@@ -4,8 +4,9 @@ import gc
 import multiprocessing
 import os
 import shutil
+import signal
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -114,10 +115,14 @@ def plan_sweep(config: SweepConfig, out: Path, *, force: bool = False, progress:
         shared, notes = SharedData.of(config.data, prepared), prepared.notes
         del prepared  # the workers load the backbone themselves
         gc.collect()
-        yield Plan(config=config, out=out, shared=shared, jobs=jobs, finished=finished, bytes_each=bytes_each, notes=notes)
+        try:
+            yield Plan(config=config, out=out, shared=shared, jobs=jobs, finished=finished, bytes_each=bytes_each, notes=notes)
+        except KeyboardInterrupt as interruption:
+            interruption.add_note("finished runs are kept; the same command goes on from there")
+            raise
 
 
-def carry_out(plan: Plan, workers: int) -> Iterator[Outcome]:
+def carry_out(plan: Plan, workers: int) -> Generator[Outcome]:
     """Do the remaining runs, ``workers`` at once, and yield each when it has ended; summary.csv is up to date by then.
 
     Raises:
@@ -159,11 +164,13 @@ def _pool(plan: Plan, workers: int) -> Iterator[Callable[[Job], Future[dict[str,
     others = set(multiprocessing.active_children())
     arguments = (plan.config, plan.out, plan.shared, context.Value("i", 0))
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=start_worker, initargs=arguments)
+
+    def submit(job: Job) -> Future[dict[str, Any]]:
+        with _interrupts_blocked():  # the pool starts its processes here
+            return pool.submit(run_job, job)
+
     try:
-        yield lambda job: pool.submit(run_job, job)
-    except (KeyboardInterrupt, GeneratorExit) as interruption:
-        interruption.add_note("finished runs are kept; the same command goes on from there")
-        raise
+        yield submit
     except BrokenProcessPool as error:
         raise RunError(
             "a worker process died, mostly for want of memory; finished runs are kept: the same command goes on, try a smaller --jobs"
@@ -172,6 +179,16 @@ def _pool(plan: Plan, workers: int) -> Iterator[Callable[[Job], Future[dict[str,
         pool.shutdown(wait=False, cancel_futures=True)
         for process in set(multiprocessing.active_children()) - others:
             process.terminate()
+
+
+@contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """Ctrl-C reaches every process of a terminal: those started inside inherit the block and never see it; this one gets it afterwards."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _result(future: Future[dict[str, Any]]) -> tuple[dict[str, Any] | None, TagLensError | None]:

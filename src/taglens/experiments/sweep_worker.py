@@ -4,7 +4,6 @@ import dataclasses
 import multiprocessing
 import os
 import shutil
-import signal
 import threading
 import time
 from dataclasses import dataclass
@@ -113,7 +112,6 @@ class Worker:
 
 def start_worker(config: SweepConfig, out: Path, shared: SharedData, counter: "Synchronized[int]") -> None:
     """Make this process a worker: one thread, its own GPU if there are several, and an end when the sweep's process ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the sweep's own one decides
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     with counter.get_lock():
