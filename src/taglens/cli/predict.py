@@ -10,6 +10,7 @@ import tyro
 
 from taglens.cli.console import progress, say, warn
 from taglens.cli.options import Device, OnBadImage, device_name
+from taglens.cli.predict_bulk import require_bulk_options, run_bulk
 from taglens.errors import OutputError, PictureError, TagLensError, unknown_name
 
 if TYPE_CHECKING:
@@ -24,7 +25,10 @@ if TYPE_CHECKING:
 class Predict:
     """Write each picture's probability of every class, and heatmaps of where it was seen.
 
-    Prints CSV unless --out names a file; pictures are read as they come, so a folder of any size will do.
+    Prints CSV unless --out names a file; pictures are read as they come, so a folder of any size will do. With --shards the output is a
+    folder of Parquet files, RUN may be an exported .onnx file, IMAGES may also be tar archives (WebDataset), Parquet files with pictures
+    in a column, and addresses such as s3://bucket/photos; an unreadable picture gets a row with the reason. Killed and started again,
+    the same command goes on where it was.
     """
 
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
@@ -49,6 +53,14 @@ class Predict:
     """Pictures encoded together."""
     device: Device = "auto"
     """Where to compute."""
+    shards: int | None = None
+    """Write a folder of Parquet files with this many pictures each (an archive, or a row group of a Parquet file, stays whole)."""
+    engine: Literal["local", "ray"] = "local"
+    """With --shards: this process alone, or Ray's workers on one machine or many."""
+    workers: int = 1
+    """With --engine ray: how many workers."""
+    threads: int | None = None
+    """With --shards: cores that one batch may use; none: all, or one for each of Ray's workers."""
 
     def __post_init__(self) -> None:
         if not self.images:
@@ -57,10 +69,13 @@ class Predict:
             raise TagLensError(f"--threshold must lie between 0 and 1, came {self.threshold}")
         if self.format == "parquet" and self.out is None:
             raise OutputError("parquet cannot be printed; pass --out FILE")
+        require_bulk_options(self)
 
 
 def run(config: Predict) -> int:
     """Predict and write."""
+    if config.shards is not None:
+        return run_bulk(config)
     from taglens.inference.writers import form_of, write_predictions
     from taglens.recognizer import Recognizer
 

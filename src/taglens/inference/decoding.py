@@ -6,36 +6,37 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from taglens.errors import PictureError
 
+Source = TypeVar("Source")
 Decoded: TypeAlias = tuple[Path, NDArray[np.float32] | PictureError]
 
 
 def decode_ahead(
-    paths: Iterable[Path], decode: Callable[[Path], NDArray[np.float32]], *, ahead: int, threads: int | None = None
-) -> Iterator[Decoded]:
-    """Yield each path with its decoded picture, or with the error, in the order of ``paths``.
+    sources: Iterable[Source], decode: Callable[[Source], NDArray[np.float32]], *, ahead: int, threads: int | None = None
+) -> Iterator[tuple[Source, NDArray[np.float32] | PictureError]]:
+    """Yield each source (a path, or a file's content) with its decoded picture, or with the error, in their order.
 
     Args:
-        paths: read lazily; never more than ``ahead`` of them are decoded and not yet taken.
+        sources: read lazily; never more than ``ahead`` of them are decoded and not yet taken.
         decode: opens one picture; its PictureError is handed on, any other error is raised.
         ahead: how many pictures may wait in memory.
         threads: default one for each processor, at most 16.
     """
-    source = iter(paths)
-    waiting: deque[tuple[Path, Future[NDArray[np.float32]]]] = deque()
+    left = iter(sources)
+    waiting: deque[tuple[Source, Future[NDArray[np.float32]]]] = deque()
     pool = ThreadPoolExecutor(threads or min(16, os.cpu_count() or 1), thread_name_prefix="decode")
     try:
-        waiting.extend((path, pool.submit(decode, path)) for path in islice(source, max(1, ahead)))
+        waiting.extend((source, pool.submit(decode, source)) for source in islice(left, max(1, ahead)))
         while waiting:
-            path, future = waiting.popleft()
-            yield path, _picture_or_error(future)
-            waiting.extend((following, pool.submit(decode, following)) for following in islice(source, 1))
+            source, future = waiting.popleft()
+            yield source, _picture_or_error(future)
+            waiting.extend((following, pool.submit(decode, following)) for following in islice(left, 1))
     finally:
         # An interruption must not decode what nobody will read; nor wait, since the last owner of this generator may let go of it
         # in one of the pool's own threads.
