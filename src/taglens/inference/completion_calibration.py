@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from scipy.special import expit
+from scipy.special import expit, logit
 
 from taglens.labels.states import PartialLabels
 
@@ -27,8 +27,11 @@ class Calibration:
 
     def __call__(self, probabilities: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the calibrated probabilities (image, label)."""
-        calibrated: NDArray[np.float64] = expit(self.slopes * _logits(probabilities) + self.shifts)
-        return np.clip(calibrated, SMALLEST, 1 - SMALLEST)
+        calibrated = _logits(probabilities)
+        calibrated *= self.slopes
+        calibrated += self.shifts
+        expit(calibrated, out=calibrated)
+        return np.clip(calibrated, SMALLEST, 1 - SMALLEST, out=calibrated)
 
 
 def fit_calibration(probabilities: NDArray[np.float32], labels: PartialLabels) -> Calibration:
@@ -65,7 +68,8 @@ def cross_calibrate(probabilities: NDArray[np.float32], labels: PartialLabels, f
 
 def _logits(probabilities: NDArray[np.float32]) -> NDArray[np.float64]:
     clipped = np.clip(probabilities.astype(np.float64), SMALLEST, 1 - SMALLEST)
-    return np.log(clipped) - np.log1p(-clipped)
+    logits: NDArray[np.float64] = logit(clipped, out=clipped)  # a large table exists once, not four times
+    return logits
 
 
 def _fit(logits: NDArray[np.float64], positive: NDArray[np.bool_], centre: tuple[float, float]) -> tuple[float, float]:

@@ -75,7 +75,7 @@ def fill(probabilities: NDArray[np.float64], labels: PartialLabels, asked: Asked
     _write(values, board, present, POSITIVE)
     absent = None
     if asked.npv is not None:
-        limits = [_below(board.scores(POSITIVE)[:, place], found.promise) for place, found in enumerate(present)]
+        limits = [_below(board.scores(POSITIVE, place), found.promise) for place, found in enumerate(present)]
         absent = _state(board, NEGATIVE, asked.npv, asked.confidence, limits=limits)
         _write(values, board, absent, NEGATIVE)
     return Filling(labels=PartialLabels(values), present=present, absent=absent)
@@ -87,13 +87,15 @@ class _Board:
     labels: PartialLabels
     reviewed: NDArray[np.bool_]
 
-    def scores(self, value: int) -> NDArray[np.float64]:
-        return self.probabilities if value == POSITIVE else 1 - self.probabilities
+    def scores(self, value: int, places: int | list[int]) -> NDArray[np.float64]:
+        """Return the probability that the value is right, (image,) for one class, (image, label) for several."""
+        columns = self.probabilities[:, places]
+        return columns if value == POSITIVE else 1 - columns
 
     def cells(self, value: int, places: list[int]) -> Cells:
         """Return the cells of some classes as one."""
         return Cells(
-            scores=self.scores(value)[:, places].ravel(),
+            scores=self.scores(value, places).ravel(),
             sampled=(self.labels.known & ~self.reviewed)[:, places].ravel(),
             reviewed=self.reviewed[:, places].ravel(),
             right=np.equal(self.labels.values[:, places], value).ravel(),
@@ -119,7 +121,7 @@ def _state(board: _Board, value: int, asked: float, confidence: float, *, limits
         else:
             promise, basis = Promise(threshold=None, reason=lacking[place]), "none"
         filled = _filled(board, value, place, promise)
-        expected = float(board.scores(value)[filled, place].mean()) if filled.any() else None
+        expected = float(board.scores(value, place)[filled].mean()) if filled.any() else None
         known = "none" if promise.threshold is None else basis
         return Statement(basis=known, promise=promise, filled=int(filled.sum()), expected=expected)
 
@@ -158,7 +160,7 @@ def _lacking(board: _Board, value: int, place: int, asked: float, confidence: fl
 def _filled(board: _Board, value: int, place: int, promise: Promise) -> NDArray[np.bool_]:
     if promise.threshold is None:
         return np.zeros(len(board.labels), dtype=bool)
-    return board.labels.unknown[:, place] & (board.scores(value)[:, place] >= promise.threshold)
+    return board.labels.unknown[:, place] & (board.scores(value, place) >= promise.threshold)
 
 
 def _write(values: NDArray[np.int8], board: _Board, statements: tuple[Statement, ...], value: int) -> None:
@@ -173,5 +175,5 @@ def _below(scores: NDArray[np.float64], promise: Promise) -> int:
 
 def _highest_filled(board: _Board, place: int, limit: int) -> float:
     """Return the score (of being absent) of the cells that were filled as present and come closest; below 0 if there are none."""
-    ranked = np.sort(board.scores(NEGATIVE)[:, place])[::-1]
+    ranked = np.sort(board.scores(NEGATIVE, place))[::-1]
     return float(ranked[limit]) if limit < len(ranked) else -1.0
