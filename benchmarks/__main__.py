@@ -10,7 +10,19 @@ from rich.table import Table
 
 from benchmarks.measure import Line
 
-ROWS = ("decoupling_cpu", "decoupling_scaling", "decoupling_gpu", "average_precision", "training_step", "predict", "store")
+ROWS = (
+    "decoupling_cpu",
+    "decoupling_scaling",
+    "decoupling_gpu",
+    "average_precision",
+    "training_step",
+    "step_scaling",
+    "predict",
+    "store",
+    "picture_scaling",
+    "decoding",
+    "large_table",
+)
 
 
 def main(names: list[str]) -> int:

@@ -1,7 +1,10 @@
 """Measuring: medians of alternating runs, and the peak memory of one run in a process of its own."""
 
+import ctypes
+import gc
 import multiprocessing
 import os
+import platform
 import resource
 import statistics
 import time
@@ -9,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
@@ -27,8 +31,12 @@ class Line:
     """The ratio must be at least this."""
 
 
-def seconds(step: Step, clock: Callable[[], float] = time.perf_counter) -> float:
-    """Return the time of one run."""
+def seconds(step: Step) -> float:
+    """Return the time of one run, on the wall, or with ``TAGLENS_BENCH_CLOCK=processor`` the processor's.
+
+    On one thread (``OMP_NUM_THREADS=1``) both are the same on an idle machine, and on a busy one the work of others does not count.
+    """
+    clock = time.process_time if os.environ.get("TAGLENS_BENCH_CLOCK") == "processor" else time.perf_counter
     start = clock()
     step()
     if torch.cuda.is_available():
@@ -36,39 +44,42 @@ def seconds(step: Step, clock: Callable[[], float] = time.perf_counter) -> float
     return clock() - start
 
 
-def medians(
-    steps: Mapping[str, Step], repeats: int = 5, *, warm: bool = True, clock: Callable[[], float] | None = None
-) -> dict[str, float]:
-    """Return each step's median seconds; the steps take turns, so that a busy machine meets all of them alike.
+def medians(steps: Mapping[str, Step], repeats: int = 5, *, warm: bool = True) -> dict[str, float]:
+    """Return each step's median seconds of ``repeats`` runs, after one more if ``warm``.
 
-    With ``TAGLENS_BENCH_CLOCK=processor`` the time of the processor is counted instead of the time on the wall: on one thread
-    (``OMP_NUM_THREADS=1``) both are the same on an idle machine, and other people's work does not count on a busy one.
-
-    Args:
-        steps: what to run.
-        repeats: runs of each.
-        warm: run each once before.
-        clock: another clock than the one chosen by the environment.
+    The steps take turns, so that a busy machine meets all of them alike.
     """
-    clock = clock or (time.process_time if os.environ.get("TAGLENS_BENCH_CLOCK") == "processor" else time.perf_counter)
     for step in steps.values() if warm else ():
-        seconds(step)
+        step()
     times: dict[str, list[float]] = {name: [] for name in steps}
     for _ in range(repeats):
         for name, step in steps.items():
-            times[name].append(seconds(step, clock))
+            times[name].append(seconds(step))
     return {name: statistics.median(values) for name, values in times.items()}
+
+
+class Cost(NamedTuple):
+    """What one run takes."""
+
+    seconds: float
+    bytes: int
+    """Resident memory that it adds at its peak; its inputs are not counted."""
 
 
 def peak_bytes(prepare: Callable[..., Step], *arguments: object) -> int:
     """Return how much resident memory one run of ``prepare(*arguments)()`` adds at its peak, its inputs not counted."""
+    return cost(prepare, *arguments).bytes
+
+
+def cost(prepare: Callable[..., Step], *arguments: object) -> Cost:
+    """Run ``prepare(*arguments)()`` once, in a process of its own."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_peak, args=(theirs, torch.get_num_threads(), prepare, arguments))
     process.start()
     theirs.close()
     try:
-        return int(ours.recv())
+        return Cost(*ours.recv())
     except EOFError:
         raise MemoryError(f"{prepare.__name__}{arguments} died, probably out of memory") from None
     finally:
@@ -79,10 +90,18 @@ def _peak(connection: Connection, threads: int, prepare: Callable[..., Step], ar
     torch.set_num_threads(threads)
     step = prepare(*arguments)
     (torch.randn(512, 512, requires_grad=True) @ torch.randn(512, 512)).sum().backward()  # libraries allocate at their first use
+    _give_back()
     _forget_peak()
     before = _resident("VmRSS")
-    step()
-    connection.send(_resident("VmHWM") - before)
+    taken = seconds(step)
+    connection.send((taken, _resident("VmHWM") - before))
+
+
+def _give_back() -> None:
+    """Return freed memory to the system, or the run would use it unseen; only glibc keeps it."""
+    gc.collect()
+    if platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 def _forget_peak() -> None:

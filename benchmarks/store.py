@@ -10,12 +10,14 @@ from taglens.backbones.openclip import load_backbone
 from taglens.datasets.source import read_data
 from taglens.features.extract import StoredFeatures, extract_features
 from taglens.labels.masking import keep_known
-from taglens.methods.base import Setting
+from taglens.methods.base import MethodConfig, Setting
+from taglens.methods.linear_probe import LinearProbe
 from taglens.methods.semantic_aware import SemanticAware
 from taglens.training.config import TrainConfig
 from taglens.training.fit import fit
 
-EPOCHS = 20
+EPOCHS, KNOWN = 20, 0.1
+METHODS: dict[str, MethodConfig] = {"semantic_aware": SemanticAware(), "linear_probe": LinearProbe()}
 SHARED = Path(os.environ.get("TAGLENS_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 
 
@@ -32,11 +34,11 @@ def run() -> Iterable[Line]:
     with tempfile.TemporaryDirectory() as cache:
         found: list[StoredFeatures] = []
         encoding = seconds(lambda: found.append(extract_features(table, backbone, store=Path(cache), progress=False)))
-        method = SemanticAware().build(setting, text)
-        labels = keep_known(table.labels, 0.1)
-        config = TrainConfig(epochs=EPOCHS)
-        training = seconds(lambda: fit(method, text, found[0], labels, config, accelerator="cpu", progress=False))
-    what = f"{EPOCHS} epochs of semantic_aware, {len(table):,} VOC animals, minclip, from the store"
-    pictures = training + EPOCHS * encoding
-    yield compared(f"{what} filled before, against pictures", training, pictures, in_milliseconds, 10)
-    yield compared(f"{what} filled on the way, against pictures", training + encoding, pictures, in_milliseconds, None)
+        labels, config = keep_known(table.labels, KNOWN), TrainConfig(epochs=EPOCHS)
+        for name, options in METHODS.items():
+            method = options.build(setting, text)
+            training = seconds(lambda: fit(method, text, found[0], labels, config, accelerator="cpu", progress=False))  # noqa: B023
+            pictures = training + EPOCHS * encoding
+            what = f"{EPOCHS} epochs of {name}, {len(table):,} VOC animals, {KNOWN:.0%} known, minclip, from the store"
+            yield compared(f"{what} filled before, against pictures", training, pictures, in_milliseconds, 10)
+            yield compared(f"{what} filled on the way, against pictures", training + encoding, pictures, in_milliseconds, None)
