@@ -23,7 +23,7 @@ from taglens.methods import MethodConfig
 from taglens.metrics import Evaluation, evaluate
 from taglens.outputs import new_folder, write_json, write_text
 from taglens.recognizer import Recognizer
-from taglens.training.config import TrainConfig
+from taglens.training.config import Machines, TrainConfig
 from taglens.training.fit import FitResult, fit
 
 
@@ -41,6 +41,7 @@ class RunConfig:
     seed: int = 0
     """Seed of the hidden labels."""
     training: TrainConfig = field(default_factory=TrainConfig)
+    machines: Machines = field(default_factory=Machines)
 
     def method_config(self) -> MethodConfig:
         """Return the method's configuration.
@@ -134,6 +135,7 @@ def fit_prepared(config: RunConfig, method: MethodConfig, prepared: Prepared, ma
         masked.labels,
         config.training,
         accelerator=accelerator,
+        machines=config.machines,
         progress=progress,
         filled=masked.of_kind("predicted"),
     )
@@ -185,7 +187,16 @@ def _write_run(folder: Path, config: RunConfig, prepared: Prepared, result: RunR
     if skipped:
         write_text(folder / "skipped.csv", rows_csv([{"image": str(path), "reason": reason} for path, reason in skipped]))
     write_json(folder / "metrics.json", metrics(config, prepared, result))
-    write_report(folder, report_content(config.method, summary(config, result.labels, None), prepared, result, warnings))
+    write_report(
+        folder,
+        report_content(
+            config.method,
+            summary(config, result.labels, None if prepared.test is None else prepared.test.table),
+            prepared,
+            result,
+            warnings,
+        ),
+    )
 
 
 def metrics(config: RunConfig, prepared: Prepared, result: RunResult) -> dict[str, object]:
