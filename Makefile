@@ -13,8 +13,8 @@ test: lint chromium
 	$(BIN)/pytest
 
 lint: $(STAMP)
-	$(BIN)/ruff check src tests benchmarks scripts
-	$(BIN)/ruff format --check src tests benchmarks scripts
+	$(BIN)/ruff check src tests benchmarks scripts recipes
+	$(BIN)/ruff format --check src tests benchmarks scripts recipes
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
