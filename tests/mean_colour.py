@@ -33,7 +33,10 @@ class MeanColour:
         self.batches.append(len(pictures))
         return pictures
 
+    def probabilities(self, pictures):
+        return pictures.mean((2, 3))
+
     def scores(self, pictures):
         quarters = torch.nn.functional.avg_pool2d(pictures, 4).flatten(2)
         attention = quarters / quarters.sum(2, keepdim=True).clamp_min(1e-9)
-        return SimpleNamespace(probabilities=pictures.mean((2, 3)), attention=attention, baseline=torch.full_like(quarters, 0.25))
+        return SimpleNamespace(probabilities=self.probabilities(pictures), attention=attention, baseline=torch.full_like(quarters, 0.25))

@@ -93,11 +93,12 @@ def _batches(pictures: Iterator[tuple[Path, Maps]], size: int) -> Iterator[list[
 @torch.inference_mode()
 def _predict_batch(recognizer: "Recognizer", paths: list[Path], pictures: Maps, maps: bool) -> list[PicturePrediction]:
     backbone = recognizer.backbone
-    scores = recognizer.scores(backbone.features(torch.from_numpy(pictures).to(backbone.device)))
-    grid = backbone.grid(*pictures.shape[2:])
-    attention = _as_maps(scores.attention, grid) if maps else None
-    baseline = _as_maps(scores.baseline, grid) if maps else None
-    probabilities = scores.probabilities.float().cpu().numpy()
+    features = backbone.features(torch.from_numpy(pictures).to(backbone.device))
+    if not maps:
+        return [PicturePrediction(path, row) for path, row in zip(paths, recognizer.probabilities(features).cpu().numpy(), strict=True)]
+    scores, grid = recognizer.scores(features), backbone.grid(*pictures.shape[2:])
+    attention, baseline = _as_maps(scores.attention, grid), _as_maps(scores.baseline, grid)
+    probabilities = scores.probabilities.cpu().numpy()
     return [
         PicturePrediction(
             path,
