@@ -187,16 +187,7 @@ def _write_run(folder: Path, config: RunConfig, prepared: Prepared, result: RunR
     if skipped:
         write_text(folder / "skipped.csv", rows_csv([{"image": str(path), "reason": reason} for path, reason in skipped]))
     write_json(folder / "metrics.json", metrics(config, prepared, result))
-    write_report(
-        folder,
-        report_content(
-            config.method,
-            summary(config, result.labels, None if prepared.test is None else prepared.test.table),
-            prepared,
-            result,
-            warnings,
-        ),
-    )
+    write_report(folder, report_content(config.method, config.data.data, prepared, result, warnings))
 
 
 def metrics(config: RunConfig, prepared: Prepared, result: RunResult) -> dict[str, object]:

@@ -17,19 +17,13 @@ if TYPE_CHECKING:
 GALLERY_PICTURES, GALLERY_CLASSES = 8, 3
 
 
-def report_content(method: str, title: str, prepared: Prepared, result: "RunResult", notes: tuple[str, ...]) -> ReportContent:
+def report_content(method: str, data: str, prepared: Prepared, result: "RunResult", notes: tuple[str, ...]) -> ReportContent:
     """Return the content of report.html."""
     known = result.labels.labels.known.mean()
     part = prepared.test or prepared.train
     return ReportContent(
         title=f"{method}, {100 * known:.0f} % of the labels known",
-        settings={
-            "Training": title,
-            "Evaluated on": "test part" if prepared.test is not None else "held-out training labels",
-            "Backbone": f"{prepared.backbone.spec}, {prepared.backbone.transform.size} px",
-            "Method": method,
-            "Seconds of training": f"{result.seconds:.0f}",
-        },
+        settings=_settings(data, prepared, result),
         classes=result.labels.classes,
         counts=result.labels.labels.counts(),
         history=result.fit.history,
@@ -38,6 +32,19 @@ def report_content(method: str, title: str, prepared: Prepared, result: "RunResu
         gallery=_gallery(part, result),
         notes=notes,
     )
+
+
+def _settings(data: str, prepared: Prepared, result: "RunResult") -> dict[str, str]:
+    labels = result.labels.labels
+    held_out = f"held-out labels of {len(result.fit.held_out):,} training pictures"
+    return {
+        "Data": data,
+        "Trained on": f"{len(result.labels):,} pictures, {len(result.labels.classes)} classes",
+        "Known labels": f"{int(labels.known.sum()):,} ({100 * labels.known.mean():.1f} %), {int(labels.positive.sum()):,} positive",
+        "Tested on": held_out if prepared.test is None else f"{len(prepared.test.table):,} pictures of the test part",
+        "Backbone": f"{prepared.backbone.spec}, {prepared.backbone.transform.size} px",
+        "Training": f"{len(result.fit.history)} epochs, epoch {result.fit.epoch} kept, {result.seconds:.0f} seconds",
+    }
 
 
 def _gallery(part: Part, result: "RunResult") -> list[GalleryItem]:
