@@ -21,6 +21,7 @@ from taglens.labels.settings import SettingName, hide
 from taglens.labels.table import LabelTable
 from taglens.methods import MethodConfig
 from taglens.metrics import Evaluation, evaluate
+from taglens.metrics.threshold import best_threshold
 from taglens.outputs import new_folder, write_json, write_text
 from taglens.recognizer import Recognizer
 from taglens.training.config import Machines, TrainConfig
@@ -140,6 +141,9 @@ def fit_prepared(config: RunConfig, method: MethodConfig, prepared: Prepared, ma
         filled=masked.of_kind("predicted"),
     )
     recognizer.refresh()
+    if len(found.held_out):
+        labels = masked.labels.rows(found.held_out)
+        recognizer.thresholds[:] = best_threshold(score_rows(recognizer, prepared.train, found.held_out), labels)
     return Trained(recognizer, found, time.perf_counter() - start)
 
 
