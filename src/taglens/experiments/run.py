@@ -76,7 +76,7 @@ class RunResult:
     """Time of training alone."""
 
 
-def train_run(config: RunConfig, out: Path, *, force: bool = False, progress: bool = True, say: Callable[[str], None] = print) -> RunResult:
+def train_run(config: RunConfig, out: Path | str, *, force: bool = False, progress: bool = True, say: Callable[[str], None] = print) -> RunResult:
     """Train by ``config`` and write the run folder ``out``; ``say`` gets what the user should know before the long work.
 
     Raises:
@@ -86,7 +86,7 @@ def train_run(config: RunConfig, out: Path, *, force: bool = False, progress: bo
     train, test, notes = read_parts(config.data)
     masked = masked_table(train, config)
     warnings = (*notes, *label_warnings(masked))
-    folder = new_folder(out, force=force)
+    folder = new_folder(Path(out), force=force)
     say(summary(config, masked, test))
     for warning in warnings:
         say(f"warning: {warning}")
