@@ -76,7 +76,9 @@ class RunResult:
     """Time of training alone."""
 
 
-def train_run(config: RunConfig, out: Path | str, *, force: bool = False, progress: bool = True, say: Callable[[str], None] = print) -> RunResult:
+def train_run(
+    config: RunConfig, out: Path | str, *, force: bool = False, progress: bool = True, say: Callable[[str], None] = print
+) -> RunResult:
     """Train by ``config`` and write the run folder ``out``; ``say`` gets what the user should know before the long work.
 
     Raises:
