@@ -1,10 +1,10 @@
-"""Time and peak memory of a training step on stored features, over classes and over positions, with RN101's text tower."""
+"""Time and peak memory of a training step on stored features, over classes and over positions, with a small and with CLIP's text tower."""
 
 from collections.abc import Iterable
 
 import torch
 
-from benchmarks.measure import Line, Step, cost, in_megabytes, in_milliseconds
+from benchmarks.measure import Cost, Line, Step, compared, cost, in_megabytes, in_milliseconds
 from benchmarks.training_step import NAMES
 from taglens.backbones.openclip import load_backbone
 from taglens.losses.partial_bce import PartialBCE
@@ -12,6 +12,7 @@ from taglens.methods.base import Setting
 from taglens.methods.semantic_aware import SemanticAware
 from taglens.shapes import Features
 
+TOWERS = ("tiny", "random:RN101")
 BATCH, POSITIONS = 8, 196
 LABELS = (20, 80, 200, 1000, 9600)
 MAPS = (49, 784)
@@ -20,29 +21,30 @@ MEMORY = 16e9
 
 def run() -> Iterable[Line]:
     """Yield one line per size, then whether the largest fits in memory and costs no more per class than a tenth of it."""
-    for positions in MAPS:
-        found = cost(step, 80, positions)
-        yield _line(80, positions, found.seconds, found.bytes)
-    per_class = {}
-    for labels in LABELS:
-        found = cost(step, labels, POSITIONS)
-        per_class[labels] = found.seconds / labels
-        yield _line(labels, POSITIONS, found.seconds, found.bytes)
-    many, most = LABELS[-2:]
-    yield Line(f"{most:,} classes: memory, against 16 GB", in_megabytes(found.bytes), in_megabytes(MEMORY), MEMORY / found.bytes, 1)
-    what = f"{most:,} classes: time per class, against {many:,}"
-    yield Line(what, in_milliseconds(per_class[most]), in_milliseconds(per_class[many]), per_class[many] / per_class[most], 1 / 1.2)
+    for tower in TOWERS:
+        for positions in MAPS:
+            yield _line(tower, 80, positions, cost(step, tower, 80, positions))
+        found = {}
+        for labels in LABELS:
+            found[labels] = cost(step, tower, labels, POSITIONS)
+            yield _line(tower, labels, POSITIONS, found[labels])
+        many, most = LABELS[-2:]
+        memory = found[most].bytes
+        yield Line(f"{tower}, {most:,} classes: memory, against 16 GB", in_megabytes(memory), in_megabytes(MEMORY), MEMORY / memory, 1)
+        per_class = {labels: found[labels].seconds / labels for labels in (many, most)}
+        what = f"{tower}, {most:,} classes: time per class, against {many:,}"
+        yield compared(what, per_class[most], per_class[many], in_milliseconds, 1 / 1.2)
 
 
-def _line(labels: int, positions: int, seconds: float, peak: int) -> Line:
-    what = f"training step on stored features, batch {BATCH}, {labels:,} classes, {positions} positions"
-    return Line(what, f"{in_milliseconds(seconds)}, {in_megabytes(peak)}")
+def _line(tower: str, labels: int, positions: int, found: Cost) -> Line:
+    what = f"training step on stored features, text tower of {tower}, batch {BATCH}, {labels:,} classes, {positions} positions"
+    return Line(what, f"{in_milliseconds(found.seconds)}, {in_megabytes(found.bytes)}")
 
 
-def step(labels: int, positions: int) -> Step:
+def step(tower: str, labels: int, positions: int) -> Step:
     """Return one step; all labels are known, which is the dearest case."""
     torch.manual_seed(0)
-    backbone = load_backbone("random:RN101")
+    backbone = load_backbone(tower)
     text = backbone.texts()
     classes = tuple(map(str, range(labels)))
     names = tuple(NAMES[number % len(NAMES)] for number in range(labels))
