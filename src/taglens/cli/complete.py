@@ -35,7 +35,7 @@ class Complete:
     npv: float | None = None
     """Share of the cells filled as absent that must be right, such as 0.99; none: no cell is filled as absent."""
     confidence: float = 0.9
-    """Probability with which each promise is kept."""
+    """Share of the promises that are kept, on average."""
     out: Path = Path("completed.csv")
     """Table to write: .csv, .parquet or .json."""
     force: bool = False

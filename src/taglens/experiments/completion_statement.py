@@ -15,8 +15,9 @@ ASSUMPTION = (
 METHOD = (
     "Each picture is judged by a model and a calibration made without its labels (cross-fitting, Platt's sigmoid with shrinkage to all "
     "classes). Thresholds: exact hypergeometric test of the unknown cells above them, the finite-table form of Clopper and Pearson's "
-    "(1934), by fixed-sequence testing (Learn then Test, Angelopoulos et al. 2021). Each promise is kept with the confidence given, "
-    "each for itself: of ten promises at confidence 0.9, one may be missed. Pooling the folds treats their known labels as independent."
+    "(1934), by fixed-sequence testing (Learn then Test, Angelopoulos et al. 2021). Promises are made at a level "
+    "that lets the expected share of broken ones among all that are made be at most 1 - confidence: of ten promises at confidence 0.9, one "
+    "may be missed (Benjamini and Yekutieli 2005). Pooling the folds treats their known labels as independent."
 )
 
 

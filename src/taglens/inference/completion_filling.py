@@ -1,6 +1,6 @@
 """From out-of-fold probabilities to a filled table: what is promised for each class, and which cells are filled."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from taglens.errors import TableError, TagLensError
 from taglens.inference.completion_promise import Cells, Promise, fewest_cells, find_promise
+from taglens.inference.completion_selection import promise_many
 from taglens.labels.states import NEGATIVE, POSITIVE, UNKNOWN, PartialLabels
 
 Basis = Literal["class", "pooled", "none"]
@@ -22,7 +23,7 @@ class Asked:
     npv: float | None = None
     """Share of the cells filled as absent that must be right; None: nothing is filled as absent."""
     confidence: float = 0.9
-    """Probability with which each promise is kept."""
+    """Share of the promises that are kept, on average."""
 
     def __post_init__(self) -> None:
         for name, value in (("precision", self.precision), ("npv", self.npv), ("confidence", self.confidence)):
@@ -87,6 +88,12 @@ class _Board:
     labels: PartialLabels
     reviewed: NDArray[np.bool_]
 
+    @property
+    def tried(self) -> int:
+        """Number of classes that could be promised, whatever their labels say."""
+        sampled = (self.labels.known & ~self.reviewed).any(0)
+        return int((sampled & self.labels.unknown.any(0)).sum())
+
     def scores(self, value: int, places: int | list[int]) -> NDArray[np.float64]:
         """Return the probability that the value is right, (image,) for one class, (image, label) for several."""
         columns = self.probabilities[:, places]
@@ -104,40 +111,33 @@ class _Board:
 
 def _state(board: _Board, value: int, asked: float, confidence: float, *, limits: list[int] | None) -> tuple[Statement, ...]:
     """Return a statement for each class: its own where its counts allow, else that of the classes that are pooled."""
-    classes = range(board.labels.shape[1])
-    lacking = [_lacking(board, value, place, asked, confidence) for place in classes]
-    pool = [place for place in classes if lacking[place] == "few"]
-    # A class whose every cell could be filled as present leaves none for the pool of absent ones.
-    pooled = _pooled(board, value, pool, asked, confidence, limits) if pool else None
+    lacking = [_lacking(board, value, place, asked, confidence) for place in range(board.labels.shape[1])]
+    pool = tuple(place for place, reason in enumerate(lacking) if reason == "few")
+    groups = [(place,) for place, reason in enumerate(lacking) if not reason] + ([pool] if pool else [])
+    found = promise_many(
+        groups, lambda group, level: _promise(board, value, group, asked, level, limits), tried=board.tried, confidence=confidence
+    )
 
     def statement(place: int) -> Statement:
-        if lacking[place] == "":
-            limit = None if limits is None else limits[place]
-            promise = find_promise(board.cells(value, [place]), asked, confidence, most=limit)
-            basis: Basis = "class"
-        elif lacking[place] == "few":
-            assert pooled is not None
-            promise, basis = pooled, "pooled"
-        else:
-            promise, basis = Promise(threshold=None, reason=lacking[place]), "none"
+        group = pool if place in pool else (place,)
+        promise = found.get(group, Promise(threshold=None, reason=lacking[place]))
+        basis: Basis = "none" if promise.threshold is None else "pooled" if place in pool else "class"
         filled = _filled(board, value, place, promise)
         expected = float(board.scores(value, place)[filled].mean()) if filled.any() else None
-        known = "none" if promise.threshold is None else basis
-        return Statement(basis=known, promise=promise, filled=int(filled.sum()), expected=expected)
+        return Statement(basis=basis, promise=promise, filled=int(filled.sum()), expected=expected)
 
-    return tuple(statement(place) for place in classes)
+    return tuple(statement(place) for place in range(len(lacking)))
 
 
-def _pooled(board: _Board, value: int, pool: list[int], asked: float, confidence: float, limits: list[int] | None) -> Promise:
-    cells = board.cells(value, pool)
+def _promise(board: _Board, value: int, group: tuple[int, ...], asked: float, confidence: float, limits: list[int] | None) -> Promise:
+    cells = board.cells(value, list(group))
     most = None
-    if limits is not None:
-        highest = [_highest_filled(board, place, limits[place]) for place in pool]
-        most = int((cells.scores > max(highest)).sum())
+    if limits is not None:  # cells that were filled as present are not there to be filled as absent
+        highest = max(_highest_filled(board, place, limits[place]) for place in group)
+        most = int((cells.scores > highest).sum())
     found = find_promise(cells, asked, confidence, most=most)
-    if found.reason:
-        names = f"{len(pool)} classes with few known labels were taken together: " if len(pool) > 1 else ""
-        return Promise(threshold=None, sampled=found.sampled, right=found.right, reason=names + found.reason)
+    if found.reason and len(group) > 1:
+        return replace(found, reason=f"{len(group)} classes with few known labels were taken together: {found.reason}")
     return found
 
 
