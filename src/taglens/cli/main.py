@@ -23,6 +23,7 @@ VERBS: dict[str, str] = {
     "review": "Review",
     "sweep": "Sweep",
     "report": "Report",
+    "convert": "Convert",
     "export": "Export",
     "serve": "Serve",
     "cache": "Cache",

@@ -15,6 +15,7 @@ import numpy as np
 
 from taglens.errors import TableError, TagLensError
 from taglens.labels.columns import RawTable
+from taglens.labels.formats.label_studio import is_label_studio, read_tasks
 from taglens.labels.origins import format_origin, parse_origin
 from taglens.labels.states import UNKNOWN
 from taglens.labels.table import LabelTable
@@ -25,7 +26,7 @@ _STATES = {1: 1, 0: 0, None: UNKNOWN}
 
 
 def read_json(path: Path) -> RawTable:
-    """Read a JSON table.
+    """Read a JSON table, or tasks that Label Studio exported.
 
     Raises:
         TableError: not JSON, not a list of objects, or a name twice in one object.
@@ -34,6 +35,8 @@ def read_json(path: Path) -> RawTable:
         records = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_no_name_twice)
     except (ValueError, RecursionError) as error:
         raise TableError(f"{path}: not readable as JSON ({error})") from error
+    if is_label_studio(records):
+        return read_tasks(records, path)
     _check_records(records, path)
     classes = list(dict.fromkeys(name for record in records for name in record["labels"]))
     shape = (len(records), len(classes))
