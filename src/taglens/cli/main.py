@@ -19,6 +19,7 @@ VERBS: dict[str, str] = {
     "train": "Train",
     "evaluate": "Evaluate",
     "predict": "Predict",
+    "explain": "Explain",
     "complete": "Complete",
     "review": "Review",
     "sweep": "Sweep",

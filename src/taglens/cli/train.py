@@ -4,6 +4,7 @@ import json
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Protocol
 
 import tyro
@@ -14,7 +15,7 @@ from taglens.datasets.source import DataOptions
 from taglens.errors import TagLensError
 from taglens.experiments.option_values import option_value
 from taglens.labels.settings import SettingName
-from taglens.training.config import TrainConfig
+from taglens.training.config import Machines, TrainConfig
 
 if TYPE_CHECKING:
     from taglens.experiments.prepare import DataConfig
@@ -56,6 +57,7 @@ class Train:
     """Folder of the feature store; none: TAGLENS_CACHE or the user's cache folder."""
     device: Device = "auto"
     """Where to compute."""
+    machines: Annotated[Machines, tyro.conf.arg(name="")] = field(default_factory=Machines)
     training: TrainConfig = field(default_factory=TrainConfig)
 
     def __post_init__(self) -> None:
@@ -66,6 +68,7 @@ class Train:
 def run(config: Train) -> int:
     """Train, evaluate and report."""
     from taglens.experiments.run import RunConfig, train_run
+    from taglens.training.processes import is_first_process
 
     data = data_config(config)
     options: dict[str, object] = {name: option_value(text) for name, text in config.method_options.items()}
@@ -77,7 +80,12 @@ def run(config: Train) -> int:
         setting=config.setting,
         seed=config.seed,
         training=config.training,
+        machines=config.machines,
     )
+    if not is_first_process():
+        with TemporaryDirectory() as unused:
+            train_run(plan, Path(unused) / "run", progress=False, say=lambda message: None)
+        return 0
     result = train_run(plan, config.out, force=config.force, progress=sys.stderr.isatty(), say=say)
     found = {config.method: result.evaluation.to_json(), "zero_shot": result.baseline.to_json()}
     print_scores(found, f"{config.data}, {found[config.method]['images']:,} pictures, percent")

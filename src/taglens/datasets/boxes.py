@@ -11,3 +11,8 @@ class Box(NamedTuple):
     top: float
     right: float
     bottom: float
+
+    @property
+    def edges(self) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom."""
+        return self[1:]

@@ -7,6 +7,22 @@ from taglens.errors import TrainingError
 
 
 @dataclass(frozen=True, kw_only=True)
+class Machines:
+    """Where training runs: on one device, or on several by Lightning's means; torchrun and SLURM are recognised by their variables."""
+
+    devices: int = 1
+    """Processes on each machine, each with one GPU, or with its share of the cores where there is none."""
+    nodes: int = 1
+    """Machines."""
+    strategy: Literal["auto", "ddp"] = "auto"
+    """auto: ddp where there is more than one process."""
+
+    def __post_init__(self) -> None:
+        if self.devices < 1 or self.nodes < 1:
+            raise TrainingError(f"--devices and --nodes must be at least 1, came {self.devices} and {self.nodes}")
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainConfig:
     """How a method is trained. The defaults are chosen once for all data sets and proportions (docs/log.md)."""
 
@@ -33,7 +49,7 @@ class TrainConfig:
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     """Number format of the method's products; weights stay float32."""
     holdout: float = 0.15
-    """Share of the training pictures whose labels choose the epoch and the thresholds; never the test part."""
+    """Share of the training pictures whose labels choose the epoch and the threshold; never the test part."""
     patience: int | None = None
     """Stop after so many epochs without a lower held-out loss; none: train all epochs."""
     seed: int = 0

@@ -1,13 +1,14 @@
 """Batches for training: rows of stored features with their labels."""
 
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Iterator, Sequence, Sized
+from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
 import torch
+import torch.distributed
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, Sampler, SequentialSampler
 
 from taglens.labels.states import UNKNOWN, PartialLabels
 from taglens.shapes import Features, Targets
@@ -56,9 +57,40 @@ class FeatureDataset(Dataset[Batch]):
 
 
 def loader(dataset: FeatureDataset, batch_size: int, *, shuffle_seed: int | None = None) -> DataLoader[Batch]:
-    """Return batches in order, or shuffled anew each epoch from ``shuffle_seed``."""
+    """Return batches in order, or shuffled anew each epoch from ``shuffle_seed``; each process gets its own share of every batch."""
     generator = None if shuffle_seed is None else torch.Generator().manual_seed(shuffle_seed)
-    return DataLoader(dataset, batch_size, shuffle=generator is not None, generator=generator, collate_fn=_as_is)
+    order = SequentialSampler(dataset) if generator is None else RandomSampler(dataset, generator=generator)
+    shares = SharedBatches(order, batch_size, drop_short=generator is not None)
+    return DataLoader(dataset, batch_sampler=shares, generator=generator, collate_fn=_as_is)
+
+
+class SharedBatches(BatchSampler):
+    """Batches of which every process takes every n-th picture, so that all processes together see what one alone would see.
+
+    With ``drop_short`` a last batch with fewer pictures than processes is left out, since all must take the same number of steps.
+    """
+
+    def __init__(self, sampler: Sampler[int], batch_size: int, *, drop_short: bool) -> None:
+        super().__init__(sampler, batch_size, drop_last=False)
+        self.drop_short = drop_short
+
+    def __iter__(self) -> Iterator[list[int]]:
+        number, processes = _place()
+        for batch in super().__iter__():
+            share = batch[number::processes]
+            if share and not (self.drop_short and len(batch) < processes):
+                yield share
+
+    def __len__(self) -> int:
+        pictures = len(cast(Sized, self.sampler))
+        short = self.drop_short and 0 < pictures % self.batch_size < _place()[1]
+        return super().__len__() - short
+
+
+def _place() -> tuple[int, int]:
+    """Return this process's number and how many there are."""
+    started = torch.distributed.is_available() and torch.distributed.is_initialized()
+    return (torch.distributed.get_rank(), torch.distributed.get_world_size()) if started else (0, 1)
 
 
 def _as_is(batch: Any) -> Any:

@@ -21,7 +21,7 @@ from taglens.labels.states import PartialLabels
 from taglens.losses import build_loss
 from taglens.methods import Method
 from taglens.training.callbacks import KeepBest
-from taglens.training.config import TrainConfig
+from taglens.training.config import Machines, TrainConfig
 from taglens.training.data import FeatureDataset, FeatureRows, batches_of, hold_out, loader, without
 from taglens.training.module import TrainingModule
 
@@ -58,7 +58,7 @@ def fit(
     config: TrainConfig,
     *,
     accelerator: str = "auto",
-    devices: int | str = 1,
+    machines: Machines | None = None,
     progress: bool = True,
     checkpoints: Path | None = None,
     filled: NDArray[np.bool_] | None = None,
@@ -66,6 +66,7 @@ def fit(
     """Train ``method`` on the known labels and leave the best held-out epoch's weights in it.
 
     ``filled`` (image, label) are the labels that a model filled: they count with ``config.filled_weight``, and never held out.
+    With several processes (``machines``) each calls this with the same arguments, and each gets the same weights and history.
     ``checkpoints`` is a folder for Lightning's last checkpoint; one that is there already is resumed.
 
     Raises:
@@ -84,9 +85,12 @@ def fit(
     shown = labels.rows(known)
     module = TrainingModule(method, text, build_loss(config.loss, shown, **config.loss_options), config, known=int(shown.known.sum()))
     best = KeepBest(MONITOR, HIGHER)
-    trainer = _trainer(config, best, accelerator, devices, progress, checkpoints, validate=len(held_out) > 0)
+    machines = machines or Machines()
+    # every process needs a held-out picture, or it would wait for the others for ever
+    validate = len(held_out) >= machines.devices * machines.nodes
+    trainer = _trainer(config, best, accelerator, machines, progress, checkpoints, validate=validate)
     batches = loader(FeatureDataset(features, labels, sure, known), config.batch_size, shuffle_seed=config.seed)
-    checks = loader(FeatureDataset(features, sure, sure, held_out), 256) if len(held_out) else None
+    checks = loader(FeatureDataset(features, sure, sure, held_out), 256) if validate else None
     stopped = _run(trainer, module, batches, checks, best, checkpoints)
     if best.weights:
         method.load_state_dict(best.weights)
@@ -105,7 +109,7 @@ def _trainer(
     config: TrainConfig,
     best: KeepBest,
     accelerator: str,
-    devices: int | str,
+    machines: Machines,
     progress: bool,
     checkpoints: Path | None,
     *,
@@ -121,7 +125,10 @@ def _trainer(
     with _quiet():
         return lightning.Trainer(
             accelerator=accelerator,
-            devices=devices,
+            devices=machines.devices,
+            num_nodes=machines.nodes,
+            strategy=machines.strategy,
+            use_distributed_sampler=False,  # our batches are shared out already, without repeating a picture
             max_epochs=config.epochs,
             precision=PRECISIONS[config.precision],
             gradient_clip_val=config.gradient_clip,

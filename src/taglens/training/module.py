@@ -5,6 +5,7 @@ import numpy as np
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
+from torch.nn import functional
 
 from taglens.backbones.text import TextEncoder
 from taglens.errors import TrainingError
@@ -61,7 +62,8 @@ class TrainingModule(lightning.LightningModule):
         batch = Batch(*batch)
         scores = self.method(batch.features, self.method.classifier(self.text))
         loss = self.global_mean(self._weighted(scores.logits.float(), batch))
-        if not torch.isfinite(loss):
+        # all processes must notice it, or the others would wait for this one for ever
+        if not torch.isfinite(self.trainer.strategy.reduce(loss.detach().clone(), reduce_op="mean")):
             raise TrainingError(
                 f"the loss became {loss.item()} in epoch {self.current_epoch + 1}, step {index + 1}; "
                 f"the best weights so far are kept. What to do: {NAN_ADVICE}"
@@ -101,9 +103,13 @@ class TrainingModule(lightning.LightningModule):
         self.log("held_out_loss", total / known.clamp(min=1))
 
     def _everywhere(self, part: Tensor) -> Tensor:
-        gathered = self.all_gather(part)
-        assert isinstance(gathered, Tensor)
-        return gathered.flatten(0, 1) if gathered.ndim > part.ndim else gathered
+        """Return the rows of all processes; their numbers may differ."""
+        if self.trainer.world_size == 1:
+            return part
+        rows = self.all_gather(torch.tensor(len(part), device=part.device))
+        assert isinstance(rows, Tensor)
+        gathered = self.all_gather(functional.pad(part, (0, 0, 0, int(rows.max()) - len(part))))
+        return torch.cat([one[:count] for one, count in zip(gathered, rows.tolist(), strict=True)])
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Return the optimiser and its schedule, stepped every batch."""

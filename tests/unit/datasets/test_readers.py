@@ -1,11 +1,13 @@
 """VOC and COCO in their official layouts, written small here and genuine where the shared photos are at hand."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from taglens.datasets.box_source import read_boxes
 from taglens.datasets.boxes import Box
 from taglens.datasets.coco import coco_boxes, read_coco, read_coco_file
 from taglens.datasets.source import DataOptions, read_data
@@ -63,6 +65,28 @@ def test_voc_root_may_be_any_of_its_folders(tmp_path: Path, place: str) -> None:
 def test_voc_boxes(tmp_path: Path) -> None:
     boxes = voc_boxes(_voc(tmp_path), 2007, ["000005.jpg"])
     assert boxes == {"000005.jpg": [Box("dog", 0.0, 0.0, 1.0, 1.0), Box("cat", 0.1, 0.1, 0.5, 0.5)]}
+
+
+def test_boxes_of_the_pictures_of_a_table(tmp_path: Path) -> None:
+    """Where the data have boxes, those of the table's own pictures; elsewhere none."""
+    voc, coco = f"voc2007:{_voc(tmp_path / 'voc')}", f"coco2014:{_coco(tmp_path / 'coco')}"
+    table = read_data(voc, "train")
+    assert list(read_boxes(voc, table.rows(np.array([1])))) == ["000007.jpg"]
+    assert read_boxes(coco, read_data(coco, "train"))["9.jpg"] == [Box("dog", 0.1, 0.1, 0.5, 0.5)]
+    shutil.rmtree(tmp_path / "voc" / "VOC2007" / "Annotations")
+    assert read_boxes(voc, table) == {}
+    assert read_boxes("labels.csv", table) == {}
+    with pytest.raises(TableError, match="no VOC2007"):
+        read_boxes("voc2007:nowhere", table)
+
+
+def test_boxes_of_drawn_scenes_are_those_drawn() -> None:
+    table = read_data("scenes:20", "test")
+    boxes = read_boxes("scenes:20", table)
+    assert [{box.name for box in boxes[image]} for image in table.images] == [
+        {name for name, value in zip(table.classes, row, strict=True) if value} for row in table.labels.values
+    ]
+    assert all(0 <= box.left < box.right <= 1 and 0 <= box.top < box.bottom <= 1 for found in boxes.values() for box in found)
 
 
 def test_wrong_voc(tmp_path: Path) -> None:
