@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint bench chromium clean
+.PHONY: demo test lint bench docs licences audit chromium clean
 
 demo: $(STAMP)
 	$(BIN)/taglens demo --out runs/demo --force
@@ -24,6 +24,18 @@ chromium:
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
+
+# --strict: a broken link or a reference to nothing fails.
+docs: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir site
+	@echo 'open site/index.html'
+
+licences: $(STAMP)
+	$(BIN)/python scripts/list_licences.py
+
+# Needs a network: asks the package index for known vulnerabilities of everything installed.
+audit: $(STAMP)
+	$(BIN)/pip-audit --skip-editable --progress-spinner off
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "TagLens needs Python 3.11 or newer"'
