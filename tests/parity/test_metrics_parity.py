@@ -5,6 +5,7 @@ import pytest
 from sklearn.metrics import average_precision_score, f1_score, precision_score, recall_score
 
 from taglens.metrics import average_precision, precision_recall_f1
+from taglens.metrics.counting import count_reaching
 
 
 def example(seed, images=60, classes=7, *, grid=None, unknown=0.4):
@@ -65,6 +66,27 @@ def test_average_precision_is_scikit_learns(seed, grid):
 def test_average_precision_is_the_plain_loop(seed, interpolated, loop):
     probabilities, states = example(seed)
     np.testing.assert_allclose(average_precision(probabilities, states, interpolated), loop(probabilities, states), atol=1e-12)
+
+
+SPREADS = {
+    "even": lambda random, count: random.random(count),
+    "ties": lambda random, count: random.integers(0, 7, count) / 7,
+    "nearly all in one bucket": lambda random, count: random.random(count) ** 60,
+    "one outlier": lambda random, count: np.append(random.random(count - 1), 1e30),
+    "range larger than the largest number": lambda random, count: np.append(random.normal(size=count - 2), [3e38, -3e38]),
+    "range too small to divide by": lambda random, count: random.integers(0, 3, count) * 1e-45,
+    "all the same": lambda random, count: np.full(count, 0.3),
+    "logits": lambda random, count: 10 * random.normal(size=count),
+}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("count", [2, 100, 20_000])
+@pytest.mark.parametrize("spread", SPREADS.values(), ids=SPREADS)
+def test_counting_values_is_comparing_them_one_by_one(spread, count, dtype):
+    values = spread(np.random.default_rng(0), count).astype(dtype)
+    thresholds = np.sort(np.append(np.random.default_rng(1).choice(values, 50), [dtype(-0.5), dtype(0.5), dtype(2)]))
+    np.testing.assert_array_equal(count_reaching(values, thresholds), [(values >= threshold).sum() for threshold in thresholds])
 
 
 @pytest.mark.parametrize("seed", range(3))

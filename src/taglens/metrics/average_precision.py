@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from taglens.labels.states import NEGATIVE, POSITIVE
 from taglens.metrics.checking import Floats, Labels, States, checked, chunks
+from taglens.metrics.counting import count_reaching
 
 
 def average_precision(probabilities: NDArray[Any], labels: Labels, interpolated: bool = False) -> NDArray[np.float64]:
@@ -50,9 +51,8 @@ def _one_class(score: Floats, state: States, interpolated: bool) -> float:
     positives = np.sort(score[state == POSITIVE])
     if not positives.size:
         return float("nan")
-    negatives = np.sort(score[state == NEGATIVE])
     positives_above = positives.size - np.searchsorted(positives, positives, side="left")
-    negatives_above = negatives.size - np.searchsorted(negatives, positives, side="left")
+    negatives_above = count_reaching(score[state == NEGATIVE], positives)
     precision = positives_above / (positives_above + negatives_above)
     if interpolated:  # ascending thresholds: the best precision at this one or a lower one
         precision = np.maximum.accumulate(precision)
