@@ -97,11 +97,11 @@ DISTORTIONS = [
 
 @pytest.mark.parametrize(("name", "distortion"), DISTORTIONS, ids=[name for name, _ in DISTORTIONS])
 def test_promises_are_kept_as_often_as_promised(name, distortion):
-    """400 tables of 3 classes: a class's promise is broken in at most 10 % of the tables, whatever the probabilities are worth."""
+    """250 tables of 3 classes: a class's promise is broken in at most 10 % of the tables, whatever the probabilities are worth."""
     random = np.random.default_rng(11)
     broken, made = np.zeros(2), np.zeros(2)
     pooled_broken = 0
-    repetitions, classes = 400, 3
+    repetitions, classes = 250, 3
     for _ in range(repetitions):
         truth, probabilities, labels = simulate(random, (random.integers(100, 600), classes), distortion)
         found = fill(probabilities, labels, Asked(precision=0.9, npv=0.9, confidence=0.9))
@@ -125,7 +125,7 @@ def test_promises_are_kept_as_often_as_promised(name, distortion):
 def test_classes_that_only_look_good_by_luck_are_not_promised():
     """20 classes that are all right in 86 % of the cells, whatever the score: hardly a table may promise 90 % of any of them."""
     random = np.random.default_rng(3)
-    tables = 100
+    tables = 60
     broken = []
     for _ in range(tables):
         truth = (random.random((300, 20)) < 0.86).astype(np.int8)

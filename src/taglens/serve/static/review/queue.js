@@ -7,7 +7,7 @@ import { answer, undoLast } from "./history.js";
 import { showProgress } from "./progress.js";
 
 const PAGE = 20;
-const KINDS = { all: "Everything worth asking", uncertain: "Uncertain labels", suspected: "Suspected errors", skipped: "Skipped" };
+const KINDS = { all: "Everything", uncertain: "Uncertain labels", suspected: "Suspected errors", skipped: "Skipped" };
 const CLAIMS = {
   unknown: () => "Never checked",
   filled: (cell) => `Filled in by a model: ${cell.table}`,
