@@ -23,7 +23,7 @@ chromium:
 	@command -v chromium google-chrome >/dev/null || (apt-get update -qq && apt-get install -qq --no-install-recommends chromium) >/dev/null 2>&1 || echo 'no Chromium: the tests in a browser will be skipped'
 
 bench: $(STAMP)
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks --out runs/benchmarks
 
 # --strict: a broken link or a reference to nothing fails.
 docs: $(STAMP)

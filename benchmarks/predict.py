@@ -16,7 +16,7 @@ from taglens.methods.semantic_aware import SemanticAware
 from taglens.recognizer import Recognizer
 
 BATCH = 16
-SETTINGS = [("RN101", 448, 32, 0.95), ("RN50", 224, 64, None)]
+SETTINGS = [("RN50", 224, 32, None), ("RN101", 448, 16, 0.95)]
 """Model, size, pictures, and the share of the encoder's pictures per second that is wanted."""
 
 

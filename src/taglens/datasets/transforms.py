@@ -56,7 +56,7 @@ class PictureTransform:
         """Open a picture for this transform, everywhere in the same way: see :func:`taglens.datasets.pictures.open_picture`.
 
         A JPEG of more than four times ``size`` is decoded at a half, a quarter or an eighth of its size, never below twice ``size``: a
-        photo of 12 megapixels is read eight times as fast for 224 pixels, and the result differs by 0.2 of 255 levels in the mean.
+        photo of 12 megapixels is read four to eight times as fast for 224 pixels, and the result differs by 0.2 of 255 levels on average.
         """
         return open_picture(source, max_pixels=max_pixels, name=name, at_least=2 * self.size)
 
