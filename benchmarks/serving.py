@@ -67,25 +67,28 @@ def make_model(folder: Path, count: int = 48) -> tuple[Path, list[bytes], NDArra
     return model, files, OnnxPredictor.load(model).predict(paths)
 
 
-async def load(server: PredictionServer, files: list[bytes], batch: int, clients: int, seconds: float) -> Load:
-    """Let each client send one picture after the other; what is answered within the time counts, after one second to warm up."""
-    start = time.perf_counter() + 1
-    end = start + seconds
+async def load(server: PredictionServer, files: list[bytes], batch: int, clients: int, requests: int) -> Load:
+    """Let each client send one picture after the other, ``requests`` in all, after one to warm up."""
+    left = iter(range(requests))
     times: list[float] = []
 
-    async def client(number: int, web: httpx.AsyncClient) -> None:
-        place = number
-        while (sent := time.perf_counter()) < end:
-            answer = await web.post("v1/predict", files={"pictures": ("a.jpg", files[place % len(files)])})
-            answer.raise_for_status()
-            if start <= (done := time.perf_counter()) < end:
-                times.append(done - sent)
-            place += 1
+    async def send(place: int, web: httpx.AsyncClient) -> float:
+        sent = time.perf_counter()
+        answer = await web.post("v1/predict", files={"pictures": ("a.jpg", files[place % len(files)])})
+        answer.raise_for_status()
+        return time.perf_counter() - sent
+
+    async def client(web: httpx.AsyncClient) -> None:
+        for place in left:
+            times.append(await send(place, web))
 
     async with web_client(server, clients) as web:
-        await asyncio.gather(*(client(number, web) for number in range(clients)))
+        await asyncio.gather(*(send(number, web) for number in range(clients)))
+        start = time.perf_counter()
+        await asyncio.gather(*(client(web) for _ in range(clients)))
+        took = time.perf_counter() - start
     p50, p99 = 1000 * np.percentile(times, [50, 99])
-    return Load(batch, clients, len(times) / seconds, float(p50), float(p99))
+    return Load(batch, clients, requests / took, float(p50), float(p99))
 
 
 def web_client(server: PredictionServer, connections: int) -> httpx.AsyncClient:
@@ -143,14 +146,14 @@ def report(loads: list[Load], found: Mixed) -> str:
     return "\n".join([*lines, *found.wrong[:20]])
 
 
-def measure(seconds: float, count: int, rounds: int) -> tuple[list[Load], Mixed]:
+def measure(requests: int, count: int, rounds: int) -> tuple[list[Load], Mixed]:
     """Run the whole load test."""
     with tempfile.TemporaryDirectory() as folder:
         model, files, expected = make_model(Path(folder))
         with predicting(model, "--batch", "1") as single, predicting(model, "--batch", str(BATCH)) as batching:
             # taking turns, so that a busy machine meets both alike
             turns = [(server, batch, clients) for clients in CLIENTS for server, batch in ((single, 1), (batching, BATCH))]
-            loads = [asyncio.run(load(server, files, batch, clients, seconds)) for server, batch, clients in turns]
+            loads = [asyncio.run(load(server, files, batch, clients, requests)) for server, batch, clients in turns]
         with predicting(model) as server:
             found = asyncio.run(mixed(server, [uploads(files, count, count // 10)] * rounds, expected))
     return loads, found
@@ -160,11 +163,11 @@ def main() -> int:
     """Return 0 if every answer was right."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, help="also write the tables into this file")
-    parser.add_argument("--seconds", type=float, default=8.0, help="for each line of the first table")
+    parser.add_argument("--requests", type=int, default=320, help="for each line of the first table")
     parser.add_argument("--count", type=int, default=1000, help="uploads in a round")
     parser.add_argument("--rounds", type=int, default=2)
     given = parser.parse_args()
-    loads, found = measure(given.seconds, given.count, given.rounds)
+    loads, found = measure(given.requests, given.count, given.rounds)
     text = report(loads, found)
     print(text)
     if given.out is not None:

@@ -17,5 +17,5 @@ def test_every_good_upload_is_answered_rightly_and_every_bad_one_told_why(tmp_pa
         assert sum(found.answered.values()) == 120
         assert {status for _, status in found.answered} == {200, 400, 413, 422}
         assert found.megabytes[2] < found.megabytes[1] + 60, "24 more bad uploads, of 50 MB among them, leave nothing behind"
-        many = asyncio.run(load(server, files, 16, 64, 1.0))
+        many = asyncio.run(load(server, files, 16, 64, 128))
     assert many.per_second > 0
