@@ -56,6 +56,26 @@ def write_json(path: Path, value: Any, *, force: bool = True) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n", force=force)
 
 
+def read_json(path: Path, *, largest: int = 64 * 2**20) -> Any:
+    """Read a JSON file of at most ``largest`` bytes; NaN and infinity, which JSON does not know, are refused.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: no JSON, too large, or nested too deeply.
+    """
+    size = Path(path).stat().st_size
+    if size > largest:
+        raise ValueError(f"{size:,} bytes, at most {largest:,} are read")
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"), parse_constant=_no_constant)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
+
+
 def new_folder(path: Path, *, force: bool = False, marker: str = "config.json") -> Path:
     """Make an empty folder for a run.
 

@@ -1,8 +1,7 @@
 """The trained recogniser: backbone, method and class names, as one thing that predicts, saves and loads."""
 
 import dataclasses
-import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,10 +19,13 @@ from taglens.backbones.backbone import Backbone
 from taglens.backbones.openclip import load_backbone
 from taglens.errors import RunError
 from taglens.methods import Classifier, Method, MethodConfig, Setting, method_config
-from taglens.outputs import atomic_path, write_json
+from taglens.outputs import atomic_path, read_json, write_json
 from taglens.prompts.templates import ensemble
 from taglens.shapes import Attention, Features
 
+DESCRIPTION, WEIGHTS = "recognizer.json", "weights.safetensors"
+LARGEST_SIDE = 4096
+"""Pixels; a run folder that asks for larger pictures is refused."""
 FORMAT = 1
 """Version of the files that :meth:`Recognizer.save` writes."""
 BASELINE_SHARPNESS = 30.0
@@ -121,9 +123,9 @@ class Recognizer:
         """
         tensors = {f"method.{name}": value for name, value in self.method.state_dict().items()}
         tensors |= {f"classifier.{name}": value for name, value in self.classifier.items()} | {"text_vectors": self.text_vectors}
-        with atomic_path(Path(folder) / "weights.safetensors", force=force) as temporary:
+        with atomic_path(Path(folder) / WEIGHTS, force=force) as temporary:
             save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, temporary)
-        write_json(Path(folder) / "recognizer.json", self.describe(), force=force)
+        write_json(Path(folder) / DESCRIPTION, self.describe(), force=force)
 
     def describe(self) -> dict[str, Any]:
         """Return what is needed, beside the weights, to load this recogniser."""
@@ -147,14 +149,14 @@ class Recognizer:
             RunError: files are missing or damaged, of a newer format, or do not fit each other or the backbone.
         """
         folder = Path(folder)
-        facts = _read_description(folder / "recognizer.json")
+        facts = _read_description(folder / DESCRIPTION)
         loaded = backbone or load_backbone(facts["backbone"]["spec"], image_size=facts["backbone"]["image_size"])
         if loaded.fingerprint != facts["backbone"]["fingerprint"]:
             raise RunError(
                 f"{folder}: trained on a backbone with other weights than {loaded.spec!r} has now (fingerprint "
                 f"{facts['backbone']['fingerprint'][:12]} expected, {loaded.fingerprint[:12]} found); put the old file back or train again"
             )
-        tensors = _read_weights(folder / "weights.safetensors")
+        tensors = _read_weights(folder / WEIGHTS)
         made = _restore(cls, loaded, facts, tensors, folder)
         if not text and backbone is None:
             loaded.text = None
@@ -188,7 +190,7 @@ def _findable(spec: str) -> str:
 
 def _read_description(path: Path) -> dict[str, Any]:
     try:
-        facts = json.loads(path.read_text("utf-8"))
+        facts = read_json(path)
     except OSError as error:
         raise RunError(f"{path}: {error.strerror}; expected the folder of a finished run (taglens train ... --out FOLDER)") from error
     except ValueError as error:
@@ -198,17 +200,48 @@ def _read_description(path: Path) -> dict[str, Any]:
         raise RunError(f"{path}: expected the entries {', '.join(sorted(expected))}; this is not a TagLens run")
     if facts["format"] != FORMAT:
         raise RunError(f"{path}: format {facts['format']!r}, this version reads {FORMAT}; install the version of TagLens that wrote it")
+    wrong = next((entry for entry, holds in _entries(facts) if not holds), None)
+    if wrong is not None:
+        raise RunError(f"{path}: expected {wrong}; the run folder is damaged, train again")
     return facts
+
+
+def _entries(facts: dict[str, Any]) -> Iterator[tuple[str, bool]]:
+    """Yield what each entry must be, and whether it is: a run folder may come from a stranger."""
+    classes, names, thresholds = (facts[name] for name in ("classes", "prompt_names", "thresholds"))
+    yield "classes to be a list of different names", _is_list(classes, str) and 0 < len(set(classes)) == len(classes)
+    yield "prompt_names to be a name for each class", _is_list(names, str) and len(names) == len(classes)
+    numbers = _is_list(thresholds, float, int) and len(thresholds) == len(classes)
+    yield "thresholds to be a number in 0..1 for each class", numbers and all(0 <= value <= 1 for value in thresholds)
+    backbone, method = facts["backbone"], facts["method"]
+    size = backbone.get("image_size") if isinstance(backbone, dict) else None
+    texts = isinstance(backbone, dict) and all(isinstance(backbone.get(name), str) for name in ("spec", "fingerprint"))
+    yield (
+        f"backbone with spec, fingerprint and an image_size in 1..{LARGEST_SIDE}",
+        texts and type(size) is int and 0 < size <= LARGEST_SIDE,
+    )
+    named = isinstance(method, dict) and isinstance(method.get("name"), str) and isinstance(method.get("options"), dict)
+    yield "method with name and options", named
+
+
+def _is_list(value: object, *kinds: type) -> bool:
+    return isinstance(value, list) and all(type(entry) in kinds for entry in value)
 
 
 def _read_weights(path: Path) -> dict[str, Tensor]:
     try:
+        if not path.is_file():  # nor a pipe or a device, which would never end
+            raise RunError(f"{path}: no such file; expected the weights beside {DESCRIPTION}")
         # copies are aligned in memory: products with tensors inside the file's mapping round differently, by some 1e-6
-        return {name: tensor.clone() for name, tensor in load_file(path).items()}
+        tensors = {name: tensor.clone() for name, tensor in load_file(path).items()}
     except OSError as error:
-        raise RunError(f"{path}: {error.strerror or error}; expected the weights beside recognizer.json") from error
+        raise RunError(f"{path}: {error.strerror or error}; expected the weights beside {DESCRIPTION}") from error
     except safetensors.SafetensorError as error:
         raise RunError(f"{path}: not a whole safetensors file ({error}); the run folder is damaged, train again") from error
+    bad = next((name for name, tensor in tensors.items() if not bool(torch.isfinite(tensor).all())), None)
+    if bad is not None:
+        raise RunError(f"{path}: {bad} has values that are not finite; the run folder is damaged, train again")
+    return tensors
 
 
 def _restore(cls: type[Recognizer], backbone: Backbone, facts: dict[str, Any], tensors: dict[str, Tensor], folder: Path) -> Recognizer:
@@ -227,4 +260,19 @@ def _restore(cls: type[Recognizer], backbone: Backbone, facts: dict[str, Any], t
     except (TypeError, KeyError, RuntimeError) as error:
         raise RunError(f"{folder}: recognizer.json and weights.safetensors do not fit each other ({error}); train again") from error
     classifier = part("classifier.")
-    return cls(backbone, name, config, method, classes, prompt_names, classifier=classifier, text_vectors=vectors, thresholds=thresholds)
+    made = cls(backbone, name, config, method, classes, prompt_names, classifier=classifier, text_vectors=vectors, thresholds=thresholds)
+    _require_use(made, folder)
+    return made
+
+
+def _require_use(recognizer: Recognizer, folder: Path) -> None:
+    """Score an empty picture: whatever does not fit shows now, not in the middle of somebody's work."""
+    channels, labels = recognizer.backbone.channels, len(recognizer.classes)
+    try:
+        if recognizer.text_vectors.shape != (labels, channels):
+            raise RuntimeError(f"text_vectors are {tuple(recognizer.text_vectors.shape)}, expected {(labels, channels)}")
+        found = recognizer.scores(Features(torch.zeros(1, 1, channels), torch.zeros(1, channels))).probabilities
+        if found.shape != (1, labels):
+            raise RuntimeError(f"{found.shape[-1]} probabilities for {labels} classes")
+    except (KeyError, IndexError, TypeError, RuntimeError) as error:
+        raise RunError(f"{folder}: {DESCRIPTION} and {WEIGHTS} do not fit each other ({error}); train again") from error

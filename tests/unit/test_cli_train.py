@@ -21,7 +21,7 @@ def asked(monkeypatch):
     """The configurations that reach train_run."""
     calls = []
 
-    def train_run(config, out, *, force, progress, say):
+    def train_run(config, out, *, force, resume, progress, say):
         calls.append((config, out, force))
         return SimpleNamespace(
             evaluation=evaluate(TRUTH * 0.9, TRUTH, "ab"), baseline=evaluate(1 - TRUTH, TRUTH, "ab"), fit=SimpleNamespace(stopped=None)

@@ -24,6 +24,7 @@ VERBS: dict[str, str] = {
     "review": "Review",
     "sweep": "Sweep",
     "report": "Report",
+    "reproduce": "Reproduce",
     "convert": "Convert",
     "export": "Export",
     "serve": "Serve",

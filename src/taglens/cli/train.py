@@ -1,6 +1,5 @@
 """``taglens train DATA``: learn a recogniser from partial labels into a run folder."""
 
-import json
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from taglens.datasets.source import DataOptions
 from taglens.errors import TagLensError
 from taglens.experiments.option_values import option_value
 from taglens.labels.settings import SettingName
+from taglens.outputs import read_json
 from taglens.training.config import Machines, TrainConfig
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class Train:
     """Train on the known labels of some data; the run folder holds weights, metrics, history and report.html.
 
-    Ctrl-C ends training and keeps the best epoch so far.
+    Ctrl-C ends training and keeps the best epoch so far; the same command with --resume goes on.
     """
 
     data: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
@@ -50,6 +50,8 @@ class Train:
     """Folder of the run."""
     force: bool = False
     """Replace an earlier run in that folder."""
+    resume: bool = False
+    """Go on with the run that was killed or interrupted in that folder, as if nothing had happened; start it if there is none."""
     options: Annotated[DataOptions, tyro.conf.arg(name="")] = field(default_factory=DataOptions)
     on_bad_image: OnBadImage = "error"
     """Stop at an unreadable picture, or leave it out and list it in the run folder."""
@@ -61,6 +63,8 @@ class Train:
     training: TrainConfig = field(default_factory=TrainConfig)
 
     def __post_init__(self) -> None:
+        if self.force and self.resume:
+            raise TagLensError("--force starts anew and --resume goes on; choose one")
         if self.known is not None and self.setting == "proportion" and not 0 < self.known <= 1:
             raise TagLensError(f"--known is a share above 0 and at most 1, such as 0.1; came {self.known}")
 
@@ -84,9 +88,9 @@ def run(config: Train) -> int:
     )
     if not is_first_process():
         with TemporaryDirectory() as unused:
-            train_run(plan, Path(unused) / "run", progress=False, say=lambda message: None)
+            train_run(plan, Path(unused) / "run", checkpoints=config.out / "checkpoint", progress=False, say=lambda message: None)
         return 0
-    result = train_run(plan, config.out, force=config.force, progress=sys.stderr.isatty(), say=say)
+    result = train_run(plan, config.out, force=config.force, resume=config.resume, progress=sys.stderr.isatty(), say=say)
     found = {config.method: result.evaluation.to_json(), "zero_shot": result.baseline.to_json()}
     print_scores(found, f"{config.data}, {found[config.method]['images']:,} pictures, percent")
     say(f"run folder: {config.out}   report: {config.out / 'report.html'}")
@@ -143,7 +147,7 @@ def read_names(path: Path | None) -> dict[str, str]:
     if path is None:
         return {}
     try:
-        names = json.loads(path.read_text("utf-8"))
+        names = read_json(path)
     except OSError as error:
         raise TagLensError(f"--names {path}: {error.strerror}; expected a JSON file of class names and words") from error
     except ValueError as error:

@@ -2,9 +2,11 @@
 
 import dataclasses
 import hashlib
+import json
 import platform
 import subprocess
 import sys
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from typing import Any
 import numpy as np
 
 import taglens
+from taglens.features.extract import StoredFeatures
 from taglens.labels.table import LabelTable
 
 PACKAGES = ("torch", "open_clip_torch", "timm", "lightning", "numpy", "pillow")
@@ -34,6 +37,17 @@ def table_hashes(table: LabelTable) -> dict[str, str]:
     return {"names": _digest(names.encode()), "labels": _digest(np.ascontiguousarray(table.labels.values).tobytes())}
 
 
+def data_hash(train: LabelTable, test: LabelTable | None) -> str:
+    """Return a hash of the data as read, before labels are hidden: names and labels of both parts."""
+    hashes = [table_hashes(table) for table in (train, test) if table is not None]
+    return _digest(json.dumps(hashes).encode())
+
+
+def picture_hash(*parts: StoredFeatures | None) -> str:
+    """Return a hash of the content of all pictures in their order."""
+    return _digest(b"".join(part.store.digests(part.rows[:, 0]) for part in parts if part is not None and len(part)))
+
+
 def environment() -> dict[str, Any]:
     """Return versions, platform and, in a checkout, the git commit."""
     versions = {"python": sys.version.split()[0], "taglens": taglens.__version__, "platform": platform.platform()}
@@ -43,6 +57,30 @@ def environment() -> dict[str, Any]:
         except PackageNotFoundError:
             continue
     return {"versions": versions, "git_commit": _git_commit()}
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any], *, apart: tuple[str, ...] = ()) -> list[str]:
+    """Return a line for each setting that differs, by its dotted name; names that start as one in ``apart`` may differ."""
+    old, new = _flat(before), _flat(now)
+    return [
+        f"{name}: {_shown(old, name)} in the folder, {_shown(new, name)} now"
+        for name in dict.fromkeys([*old, *new])
+        if old.get(name, _ABSENT) != new.get(name, _ABSENT) and not name.startswith(apart)
+    ]
+
+
+_ABSENT = object()
+
+
+def _shown(values: Mapping[str, Any], name: str) -> str:
+    return json.dumps(values[name], ensure_ascii=False) if name in values else "nothing"
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    """Return nested entries under dotted names."""
+    if not isinstance(value, Mapping) or not value:
+        return {prefix.rstrip("."): value}
+    return {name: leaf for key, entry in value.items() for name, leaf in _flat(entry, f"{prefix}{key}.").items()}
 
 
 def _digest(content: bytes) -> str:

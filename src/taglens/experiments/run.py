@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taglens.experiments.prepare import DataConfig, Part, Prepared, prepare, read_parts
-from taglens.experiments.record import environment, plain, table_hashes
+from taglens.experiments.record import data_hash, environment, picture_hash, plain, table_hashes
 from taglens.experiments.report import write_report
+from taglens.experiments.run_folder import CHECKPOINTS, claim_run, finish_run
 from taglens.experiments.run_report import report_content
 from taglens.experiments.variants import build_config
 from taglens.labels.inspection import label_warnings
@@ -22,7 +23,7 @@ from taglens.labels.table import LabelTable
 from taglens.methods import MethodConfig
 from taglens.metrics import Evaluation, evaluate
 from taglens.metrics.threshold import best_threshold
-from taglens.outputs import new_folder, write_json, write_text
+from taglens.outputs import write_json, write_text
 from taglens.recognizer import Recognizer
 from taglens.training.config import Machines, TrainConfig
 from taglens.training.fit import FitResult, fit
@@ -77,9 +78,19 @@ class RunResult:
 
 
 def train_run(
-    config: RunConfig, out: Path | str, *, force: bool = False, progress: bool = True, say: Callable[[str], None] = print
+    config: RunConfig,
+    out: Path | str,
+    *,
+    force: bool = False,
+    resume: bool = False,
+    checkpoints: Path | None = None,
+    progress: bool = True,
+    say: Callable[[str], None] = print,
 ) -> RunResult:
     """Train by ``config`` and write the run folder ``out``; ``say`` gets what the user should know before the long work.
+
+    ``resume`` goes on with what a killed run left in ``out``: on a CPU every bit is that of the uninterrupted run.
+    ``checkpoints`` is the folder of the state to go on from, where it is not the run's own.
 
     Raises:
         TagLensError: something of the configuration, the data or the outputs cannot be used.
@@ -88,15 +99,18 @@ def train_run(
     train, test, notes = read_parts(config.data)
     masked = masked_table(train, config)
     warnings = (*notes, *label_warnings(masked))
-    folder = new_folder(Path(out), force=force)
+    description = plain(config) | {"hashes": table_hashes(masked) | {"data": data_hash(train, test)}} | environment()
+    folder = claim_run(Path(out), description, force=force, resume=resume)
+    checkpoints = checkpoints or folder / CHECKPOINTS
     say(summary(config, masked, test))
     for warning in warnings:
         say(f"warning: {warning}")
-    write_json(folder / "config.json", plain(config) | {"hashes": table_hashes(masked)} | environment())
     prepared = prepare(config.data, progress=progress)
-    result = run_prepared(config, method, prepared, progress=progress)
+    result = run_prepared(config, method, prepared, progress=progress, checkpoints=checkpoints)
     _write_run(folder, config, prepared, result, warnings)
-    if result.fit.stopped is not None:
+    if result.fit.stopped is None:
+        finish_run(folder, picture_hash(prepared.train.features, None if prepared.test is None else prepared.test.features))
+    else:
         say(f"stopped early: {result.fit.stopped}")
     return result
 
@@ -108,10 +122,12 @@ def masked_table(table: LabelTable, config: RunConfig) -> LabelTable:
     return table.with_labels(hide(table.labels, config.setting, config.known, config.seed))
 
 
-def run_prepared(config: RunConfig, method: MethodConfig, prepared: Prepared, *, progress: bool) -> RunResult:
+def run_prepared(
+    config: RunConfig, method: MethodConfig, prepared: Prepared, *, progress: bool, checkpoints: Path | None = None
+) -> RunResult:
     """Train and evaluate on prepared data; the mask is drawn over the whole training table, then skipped pictures leave it."""
     masked = prepared.train.kept(masked_table(prepared.train.whole, config))
-    trained = fit_prepared(config, method, prepared, masked, progress=progress)
+    trained = fit_prepared(config, method, prepared, masked, progress=progress, checkpoints=checkpoints)
     zero_shot = replace(config, method="zero_shot", method_options={})
     baseline = fit_prepared(zero_shot, zero_shot.method_config(), prepared, masked, progress=False).recognizer
     part, rows = evaluated_part(prepared, masked, trained.fit)
@@ -125,8 +141,19 @@ def run_prepared(config: RunConfig, method: MethodConfig, prepared: Prepared, *,
     )
 
 
-def fit_prepared(config: RunConfig, method: MethodConfig, prepared: Prepared, masked: LabelTable, *, progress: bool) -> Trained:
-    """Train on prepared data with the labels of ``masked``, the prepared training table with labels hidden."""
+def fit_prepared(
+    config: RunConfig,
+    method: MethodConfig,
+    prepared: Prepared,
+    masked: LabelTable,
+    *,
+    progress: bool,
+    checkpoints: Path | None = None,
+) -> Trained:
+    """Train on prepared data with the labels of ``masked``, the prepared training table with labels hidden.
+
+    ``checkpoints`` is a folder for the state after every epoch, from which a killed training goes on.
+    """
     start = time.perf_counter()
     backbone = prepared.backbone
     recognizer = Recognizer.create(backbone, config.method, method, masked.classes, prepared.prompt_names, seed=config.training.seed)
@@ -140,6 +167,7 @@ def fit_prepared(config: RunConfig, method: MethodConfig, prepared: Prepared, ma
         accelerator=accelerator,
         machines=config.machines,
         progress=progress,
+        checkpoints=checkpoints,
         filled=masked.of_kind("predicted"),
     )
     recognizer.refresh()
@@ -186,8 +214,8 @@ def summary(config: RunConfig, train: LabelTable, test: LabelTable | None) -> st
 
 def _write_run(folder: Path, config: RunConfig, prepared: Prepared, result: RunResult, warnings: tuple[str, ...]) -> None:
     """Write the weights first: whatever happens later, the training is kept."""
-    result.recognizer.save(folder)
-    result.labels.write(folder / "labels.parquet")
+    result.recognizer.save(folder, force=True)  # the folder is this run's own, perhaps with what a killed one wrote
+    result.labels.write(folder / "labels.parquet", force=True)
     write_text(folder / "history.csv", rows_csv(result.fit.history))
     skipped = [*prepared.train.features.skipped, *([] if prepared.test is None else prepared.test.features.skipped)]
     if skipped:

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 from taglens.errors import RunError
 from taglens.experiments.report import SCORES, display_name, page, score_table
-from taglens.outputs import write_text
+from taglens.outputs import read_json, write_text
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,7 @@ def _classes(runs: Sequence[RunMetrics]) -> list[dict[str, Any]]:
 def _metrics(folder: Path) -> Mapping[str, Any]:
     path = folder / "metrics.json"
     try:
-        found = json.loads(path.read_text("utf-8"))
+        found = read_json(path)
     except OSError as error:
         raise RunError(f"{path}: {error.strerror}; expected the folder of a finished run") from error
     except ValueError as error:

@@ -9,7 +9,7 @@ from typing import Any
 
 from taglens.errors import RunError, TagLensError
 from taglens.experiments.prepare import DataConfig
-from taglens.experiments.record import environment, plain
+from taglens.experiments.record import differences, environment, plain
 from taglens.experiments.run import RunConfig
 from taglens.experiments.variants import Variant, parse_variants
 from taglens.inference.heatmap_files import safe_name
@@ -129,9 +129,9 @@ def claim_folder(out: Path, description: Mapping[str, Any]) -> bool:
             raise RunError(f"{out} exists and holds no sweep (no {SETTINGS_FILE}); choose another --out")
         write_json(path, dict(description))
         return False
-    differences = _differences(read_description(out), description)
-    if differences:
-        listed = "\n  ".join(differences)
+    found = _differences(read_description(out), description)
+    if found:
+        listed = "\n  ".join(found)
         raise RunError(f"{out} holds a sweep of other settings:\n  {listed}\nchoose another --out, or ask for the same settings")
     write_json(path, dict(description))
     return True
@@ -163,31 +163,11 @@ def _variant(variant: Variant, config: SweepConfig) -> dict[str, Any]:
 
 
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    old, new = _flat(before["settings"]), _flat(now["settings"])
     added = [name for name in now["grid"]["methods"] if name not in before["grid"]["methods"]]
-    grown = tuple(f"methods.{name}." for name in added)
-    lines = [
-        f"{name}: {_shown(old, name)} in the folder, {_shown(new, name)} now"
-        for name in dict.fromkeys([*old, *new])
-        if old.get(name, _ABSENT) != new.get(name, _ABSENT) and not name.startswith(grown)
-    ]
+    lines = differences(before["settings"], now["settings"], apart=tuple(f"methods.{name}." for name in added))
     missing = [value for value in before["grid"]["known"] if value not in now["grid"]["known"]]
     lines += [f"known: {before['grid']['known']} in the folder, {now['grid']['known']} now"] * bool(missing)
     lines += [f"seeds: {before['grid']['seeds']} in the folder, {now['grid']['seeds']} now"] * (
         before["grid"]["seeds"] > now["grid"]["seeds"]
     )
     return lines
-
-
-_ABSENT = object()
-
-
-def _shown(values: Mapping[str, Any], name: str) -> str:
-    return json.dumps(values[name], ensure_ascii=False) if name in values else "nothing"
-
-
-def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
-    """Return nested entries under dotted names."""
-    if not isinstance(value, Mapping) or not value:
-        return {prefix.rstrip("."): value}
-    return {name: leaf for key, entry in value.items() for name, leaf in _flat(entry, f"{prefix}{key}.").items()}

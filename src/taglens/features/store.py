@@ -116,6 +116,11 @@ class FeatureStore:
         """Return the keys without a row, each once, in order."""
         return [key for key in dict.fromkeys(keys) if key not in self._rows]
 
+    def digests(self, rows: NDArray[np.int64]) -> bytes:
+        """Return the content hashes of the pictures in these rows, one after the other."""
+        records = np.fromfile(self.folder / INDEX, dtype=RECORD, count=self._count)
+        return bytes(records["digest"][rows].tobytes())
+
     @contextmanager
     def writing(self) -> Iterator["FeatureStore"]:
         """Hold the right to append; waits for another process that has it. A killed process gives it back at once."""

@@ -12,7 +12,7 @@ from typing import Literal
 import lightning
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.callbacks import EarlyStopping, TQDMProgressBar
 from numpy.typing import NDArray
 
 from taglens.backbones.text import TextEncoder
@@ -24,6 +24,7 @@ from taglens.training.callbacks import KeepBest
 from taglens.training.config import Machines, TrainConfig
 from taglens.training.data import FeatureDataset, FeatureRows, batches_of, hold_out, loader, without
 from taglens.training.module import TrainingModule
+from taglens.training.resume import KeepCheckpoint, last_checkpoint
 
 PRECISIONS: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
     "float32": "32-true",
@@ -67,10 +68,10 @@ def fit(
 
     ``filled`` (image, label) are the labels that a model filled: they count with ``config.filled_weight``, and never held out.
     With several processes (``machines``) each calls this with the same arguments, and each gets the same weights and history.
-    ``checkpoints`` is a folder for Lightning's last checkpoint; one that is there already is resumed.
+    ``checkpoints`` is a folder for the state after the last epoch; one that is there already is resumed, bit for bit on a CPU.
 
     Raises:
-        TrainingError: no known label; or the loss stopped being finite before one epoch was finished.
+        TrainingError: no known label; the loss stopped being finite before one epoch was finished; the checkpoint is damaged.
     """
     if not labels.known.any():
         raise TrainingError("no label is known, so there is nothing to learn from; fill some cells with 1 or 0, or raise --known")
@@ -88,8 +89,12 @@ def fit(
     machines = machines or Machines()
     # every process needs a held-out picture, or it would wait for the others for ever
     validate = len(held_out) >= machines.devices * machines.nodes
-    trainer = _trainer(config, best, accelerator, machines, progress, checkpoints, validate=validate)
     batches = loader(FeatureDataset(features, labels, sure, known), config.batch_size, shuffle_seed=config.seed)
+    callbacks: list[lightning.Callback] = [best]
+    if checkpoints is not None:
+        assert isinstance(batches.generator, torch.Generator)
+        callbacks.append(KeepCheckpoint(checkpoints, batches.generator))
+    trainer = _trainer(config, callbacks, accelerator, machines, progress, validate=validate)
     checks = loader(FeatureDataset(features, sure, sure, held_out), 256) if validate else None
     stopped = _run(trainer, module, batches, checks, best, checkpoints)
     if best.weights:
@@ -107,19 +112,15 @@ def _start(
 
 def _trainer(
     config: TrainConfig,
-    best: KeepBest,
+    callbacks: list[lightning.Callback],
     accelerator: str,
     machines: Machines,
     progress: bool,
-    checkpoints: Path | None,
     *,
     validate: bool,
 ) -> lightning.Trainer:
-    callbacks: list[lightning.Callback] = [best]
     if progress:
         callbacks.append(TQDMProgressBar(leave=False))
-    if checkpoints is not None:
-        callbacks.append(ModelCheckpoint(checkpoints, save_last=True, save_top_k=0))
     if config.patience is not None and validate:
         callbacks.append(EarlyStopping(MONITOR, patience=config.patience, mode="max" if HIGHER else "min"))
     with _quiet():
@@ -135,7 +136,7 @@ def _trainer(
             callbacks=callbacks,
             enable_progress_bar=progress,
             enable_model_summary=False,
-            enable_checkpointing=checkpoints is not None,
+            enable_checkpointing=any(isinstance(callback, KeepCheckpoint) for callback in callbacks),
             num_sanity_val_steps=0,
             limit_val_batches=1.0 if validate else 0,
             logger=False,
@@ -151,7 +152,7 @@ def _run(
     checkpoints: Path | None,
 ) -> str | None:
     """Train; return why it ended early, or None."""
-    last = None if checkpoints is None or not (checkpoints / "last.ckpt").is_file() else checkpoints / "last.ckpt"
+    last = last_checkpoint(checkpoints)
     handler = signal.getsignal(signal.SIGINT)
     try:
         with _quiet():
