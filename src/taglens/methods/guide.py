@@ -8,19 +8,19 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from taglens.backbones.text import TextEncoder
 from taglens.errors import TagLensError
-from taglens.prompts.templates import ensemble
 
 
-def load_guide(guide: str, classes: Sequence[str], prompt_names: Sequence[str], text: TextEncoder) -> Float[Tensor, "label guide_channel"]:
-    """Return unit guide vectors (label, guide_channel) for ``guide``: ``text`` or ``glove:FILE``.
+def load_guide(
+    guide: str, classes: Sequence[str], prompt_names: Sequence[str], text_vectors: Float[Tensor, "label channel"]
+) -> Float[Tensor, "label guide_channel"]:
+    """Return unit guide vectors (label, guide_channel) for ``guide``: ``text``, the unit text vectors at hand, or ``glove:FILE``.
 
     Raises:
         TagLensError: another guide, a missing file, or a class without a vector.
     """
     if guide == "text":
-        return ensemble(text.encode_texts, prompt_names)
+        return text_vectors.clone()
     if not guide.startswith("glove:"):
         raise TagLensError(f"guide must be 'text' or 'glove:FILE', came {guide!r}")
     return functional.normalize(read_word_vectors(Path(guide.removeprefix("glove:")), classes, prompt_names), dim=-1)

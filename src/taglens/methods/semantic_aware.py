@@ -93,7 +93,8 @@ class SemanticAwareMethod(Method):
         labels, channels = len(setting.classes), setting.channels
         self.register_buffer("template_vectors", ensemble(text.encode_texts, setting.prompt_names))
         self.prompts = _contexts(config, setting, text)
-        guide = load_guide(config.guide, setting.classes, setting.prompt_names, text) if setting.guide is None else setting.guide
+        names = setting.prompt_names
+        guide = load_guide(config.guide, setting.classes, names, self.template_vectors) if setting.guide is None else setting.guide
         self.register_buffer("guide", guide)
         self.decoupling = _decoupling(config, self.template_vectors, guide, setting.seed) if config.decoupling else None
         self.register_buffer("temperature", torch.tensor(setting.logit_scale))
