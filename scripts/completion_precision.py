@@ -144,7 +144,8 @@ def table(experiments: list[list[dict[str, Any]]]) -> str:
     lines += [
         f"Labels are hidden, the table is completed at confidence {CONFIDENCE}, and the filled cells are compared with the hidden truth. "
         "A promise is one (seed, class) pair with cells filled on a promise of its own; it is kept if at least the asked share of "
-        "them is right. Pooled promises are of several classes together and counted apart.",
+        "them is right. At least 90 % of the promises that are made must be kept. Pooled promises are of several classes together and "
+        "counted apart. The last two columns: how much of the unknown part was filled.",
     ]
     for seeds in experiments:
         facts = seeds[0]["settings"]

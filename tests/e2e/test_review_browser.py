@@ -188,21 +188,15 @@ def test_text_has_contrast_in_light_and_dark_and_fits_the_width(open_page, run, 
 
 @pytest.mark.skipif(not SHOTS, reason="only to renew the pictures of the docs (TAGLENS_SCREENSHOTS=docs/images)")
 def test_screenshots(open_page, tmp_path, table):
-    run = Path(os.environ["TAGLENS_SCREENSHOT_RUN"]) if "TAGLENS_SCREENSHOT_RUN" in os.environ else make_run(tmp_path / "run")
-    table = Path(os.environ.get("TAGLENS_SCREENSHOT_TABLE", table))
+    run = Path(os.environ.get("TAGLENS_SCREENSHOT_RUN") or make_run(tmp_path / "run"))
+    table = Path(os.environ.get("TAGLENS_SCREENSHOT_TABLE") or table)
     with serving(run, table, "--journal", str(tmp_path / "j.jsonl"), "--out", str(tmp_path / "out.csv")) as server:
         for size, scheme in (("desktop", "light"), ("phone", "dark")):
             page = open_page(server.url, size, scheme)
-            for key in "ynhynnyh"[:7]:
+            for key in "ynhyn":
                 press(page, key)
-            page.wait_for_load_state("networkidle")
-            page.wait_for_timeout(4500)
-            _shoot(page, f"review-queue-{size}")
-            page.goto(f"{server.url}#/class/2")
-            page.wait_for_load_state("networkidle")
-            _shoot(page, f"review-class-{size}")
-
-
-def _shoot(page, name):
-    Path(SHOTS).mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=Path(SHOTS) / f"{name}.png")
+            for view in ("queue", "class/2"):
+                page.goto(f"{server.url}#/{view}")
+                page.wait_for_load_state("networkidle")
+                page.wait_for_timeout(4500)  # messages have gone
+                page.screenshot(path=Path(SHOTS) / f"review-{view.partition('/')[0]}-{size}.jpg", type="jpeg", quality=84)
