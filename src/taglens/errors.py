@@ -47,6 +47,8 @@ def unknown_name(kind: str, name: str, options: Iterable[str]) -> TagLensError:
     "unknown method 'zero_shoot'; did you mean 'zero_shot'? Choose one of: coop, zero_shot"
     """
     known = sorted(options)
+    if not known:
+        return TagLensError(f"unknown {kind} {name!r}; there is none")
     near = difflib.get_close_matches(name, known, n=1)
     hint = f" did you mean {near[0]!r}?" if near else ""
     return TagLensError(f"unknown {kind} {name!r};{hint} Choose one of: {', '.join(known)}")

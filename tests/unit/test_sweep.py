@@ -233,22 +233,6 @@ def test_a_failing_run_stops_no_other_and_is_told(tmp_path, capsys):
     assert len(list(csv.DictReader((tmp_path / "out" / "summary.csv").open()))) == 1
 
 
-def test_wrong_names_list_the_right_ones(capsys, tmp_path):
-    cases = {
-        "--methods zero_shoot": ("did you mean 'zero_shot'", "semantic_aware", "published_form"),
-        "--methods coop[depth=3]": ("Its options: per_class, context_start",),
-        "--methods coop[training.epoch=3]": ("did you mean 'epochs'",),
-        "--methods coop --training.loss focal": ("partial_bce", "partial_focal", "unknown_as_negative"),
-    }
-    for options, wanted in cases.items():
-        assert main(["sweep", "scenes:60", *options.split(), "--known", "0.5", "--out", str(tmp_path / "s")]) == 2, options
-        shown = capsys.readouterr().err
-        assert all(words in shown for words in wanted), shown
-    with pytest.raises(SystemExit):  # tyro lists the choices
-        main(["sweep", "scenes:60", "--setting", "single"])
-    assert "single_positive" in capsys.readouterr().err
-
-
 @pytest.mark.parametrize(
     ("text", "label", "method", "options", "training"),
     [

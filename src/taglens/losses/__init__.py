@@ -1,8 +1,9 @@
 """Losses over known labels, one formula per file; a new one is one file and one line in ``LOSSES``."""
 
+import inspect
 from collections.abc import Callable
 
-from taglens.errors import TagLensError, unknown_name
+from taglens.errors import unknown_name
 from taglens.labels.states import PartialLabels
 from taglens.losses.base import Loss, LossSum
 from taglens.losses.class_balanced import ClassBalanced
@@ -12,12 +13,13 @@ from taglens.losses.partial_focal import PartialFocal
 from taglens.losses.unknown_as_negative import UnknownAsNegative
 
 LOSSES: dict[str, Callable[..., Loss]] = {
-    "partial_bce": lambda labels, **options: PartialBCE(**options),
-    "partial_asymmetric": lambda labels, **options: PartialAsymmetric(**options),
-    "partial_focal": lambda labels, **options: PartialFocal(**options),
+    "partial_bce": PartialBCE,
+    "partial_asymmetric": PartialAsymmetric,
+    "partial_focal": PartialFocal,
     "class_balanced": ClassBalanced.for_labels,
-    "unknown_as_negative": lambda labels, **options: UnknownAsNegative(**options),
+    "unknown_as_negative": UnknownAsNegative,
 }
+"""Name -> maker of the loss; its arguments are the loss's options, and ``labels`` for one that weights by their counts."""
 
 
 def build_loss(name: str, labels: PartialLabels, **options: float) -> Loss:
@@ -28,10 +30,12 @@ def build_loss(name: str, labels: PartialLabels, **options: float) -> Loss:
     """
     if name not in LOSSES:
         raise unknown_name("loss", name, LOSSES)
-    try:
-        return LOSSES[name](labels, **options)
-    except TypeError as error:
-        raise TagLensError(f"loss {name!r} does not take these options: {error}") from error
+    taken = dict(inspect.signature(LOSSES[name]).parameters)
+    counted = {"labels": labels} if taken.pop("labels", None) else {}
+    for option in options:
+        if option not in taken:
+            raise unknown_name(f"option of the loss {name!r}", option, taken)
+    return LOSSES[name](**counted, **options)
 
 
 __all__ = ["LOSSES", "Loss", "LossSum", "build_loss"]
