@@ -34,7 +34,7 @@ def test_the_run_folder_holds_everything(run, scenes):
     assert {path.name for path in run.iterdir()} == RUN_FILES
     config = json.loads((run / "config.json").read_text())
     assert config["known"] == 0.3
-    assert set(config["hashes"]) == {"names", "labels"}
+    assert set(config["hashes"]) == {"names", "labels", "data", "pictures"}
     assert "torch" in config["versions"]
     table = LabelTable.read(run / "labels.parquet", images=scenes)
     assert 0.25 < table.labels.known.mean() < 0.35

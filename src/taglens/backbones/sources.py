@@ -20,6 +20,7 @@ from open_clip.pretrained import download_pretrained, download_pretrained_from_h
 
 from taglens.backbones.tiny import tiny_files
 from taglens.errors import BackboneError
+from taglens.outputs import read_json
 
 HUB = "hf-hub:"
 RANDOM = "random:"
@@ -81,7 +82,7 @@ def _local(spec: str, config_path: Path, weights: Path) -> Source:
 def _read_config(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Read open_clip's model configuration, or a hub's file that holds one under ``model_cfg``."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
     except OSError as error:
         raise BackboneError(
             f"cannot read the backbone's configuration {path}: {error.strerror}; check the part before the colon"

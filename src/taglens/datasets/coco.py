@@ -67,9 +67,13 @@ def coco_boxes(root: Path, year: int, split: str) -> dict[str, list[Box]]:
         picture = pictures.get(annotation["image_id"])
         if picture is None or annotation.get("iscrowd", 0):
             continue
-        left, top, width, height = annotation["bbox"]
-        wide, high = picture["width"], picture["height"]
-        box = Box(instances.categories[annotation["category_id"]], left / wide, top / high, (left + width) / wide, (top + height) / high)
+        try:
+            left, top, width, height = annotation["bbox"]
+            wide, high, name = picture["width"], picture["height"], instances.categories[annotation["category_id"]]
+            box = Box(name, left / wide, top / high, (left + width) / wide, (top + height) / high)
+        except (ArithmeticError, KeyError, TypeError, ValueError) as error:
+            what = f"annotation {annotation.get('id')} of {picture['file_name']}"
+            raise TableError(f"{root}: {what} has no usable box ({error!r}); restore the official file") from error
         boxes.setdefault(picture["file_name"], []).append(box)
     return boxes
 
@@ -112,13 +116,17 @@ def _read(paths: Sequence[Path]) -> _Instances:
 def _load(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise TableError(f"{path}: not readable as JSON ({error}); restore the official file") from error
     needed = {"images": {"id", "file_name"}, "annotations": {"image_id", "category_id"}, "categories": {"id", "name"}}
     for part, fields in needed.items():
         entries = content.get(part) if isinstance(content, dict) else None
         if not isinstance(entries, list) or not all(isinstance(entry, dict) and fields <= entry.keys() for entry in entries):
             raise TableError(f"{path}: not an instances file of COCO: expected a list {part!r} of objects with {', '.join(sorted(fields))}")
+        for field in sorted(fields):
+            kinds = {type(entry[field]) for entry in entries}
+            if kinds not in ({str}, set()) and (field in ("file_name", "name") or kinds != {int}):
+                raise TableError(f"{path}: {field!r} of {part!r} must be {'a name' if 'name' in field else 'a number'} in every entry")
     return content  # type: ignore[no-any-return]
 
 

@@ -192,7 +192,7 @@ def _count(journal: Journal) -> str:
 def _header(line: bytes, path: Path) -> Header:
     try:
         header = Header(**json.loads(line))
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise JournalError(f"{path}: not a review journal (its first line names no run and table); choose another --journal") from error
     if header.format != FORMAT:
         raise JournalError(f"{path}: format {header.format!r}, this version reads {FORMAT}; install the version of TagLens that wrote it")
@@ -203,7 +203,7 @@ def _entries(lines: list[bytes], path: Path) -> Iterator[Entry]:
     for number, line in enumerate(lines, start=2):
         try:
             yield decode(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise JournalError(f"{path}, line {number}: {error}; restore the file from a copy, or delete this line to go on") from error
 
 

@@ -27,5 +27,6 @@ class PartialFocal:
     def __call__(self, logits: Logits, targets: Targets) -> LossSum:
         """Return the sum over known entries of logits (batch, label) and their number."""
         signed = torch.where(targets == 1, logits, -logits)
-        weight = torch.sigmoid(-signed) ** self.gamma
+        # (1 - p_t)^gamma by its logarithm: a power of a weight that has become 0 has no finite slope for gamma below 1
+        weight = torch.exp(self.gamma * functional.logsigmoid(-signed))
         return sum_over_known(-weight * functional.logsigmoid(signed), targets)

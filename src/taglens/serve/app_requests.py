@@ -94,7 +94,7 @@ async def _from_form(form: FormData) -> PredictRequest:
 async def _from_json(body: bytes, options: ServeOptions) -> PredictRequest:
     try:
         facts = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise HTTPException(400, f"not JSON ({error})") from error
     entries = facts.get("pictures") if isinstance(facts, dict) else None
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):

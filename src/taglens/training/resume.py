@@ -7,7 +7,7 @@ import lightning
 import torch
 from lightning.pytorch.callbacks import Checkpoint
 
-from taglens.errors import TrainingError
+from taglens.errors import OutputError, TrainingError
 from taglens.training.module import TrainingModule
 
 LAST = "last.ckpt"
@@ -26,11 +26,18 @@ class KeepCheckpoint(Checkpoint):
         self._ended = False
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Save; every process takes part, the first one writes."""
+        """Save; every process takes part, the first one writes.
+
+        Raises:
+            OutputError: the disk is full, or the folder cannot be written.
+        """
         temporary = self.folder / f".{LAST}.tmp"
-        trainer.save_checkpoint(temporary)
-        if trainer.is_global_zero:
-            temporary.replace(self.folder / LAST)
+        try:
+            trainer.save_checkpoint(temporary)
+            if trainer.is_global_zero:
+                temporary.replace(self.folder / LAST)
+        except OSError as error:
+            raise OutputError(f"cannot write {self.folder / LAST}: {error.strerror}; free some space or choose another place") from error
 
     def on_save_checkpoint(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, checkpoint: dict[str, Any]) -> None:
         """Add what Lightning does not keep."""

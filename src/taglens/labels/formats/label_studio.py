@@ -100,8 +100,17 @@ def read_tasks(records: list[Any], path: Path) -> RawTable:
     """Read exported tasks (Export > JSON): the last annotation of each counts, and what it does not tick was not checked.
 
     Raises:
-        TableError: a task without a picture, or a class that is ticked as present and absent.
+        TableError: a task without a picture, a class that is ticked as present and absent, or entries of other types than exported ones.
     """
+    try:
+        return _read_tasks(records, path)
+    except TableError:
+        raise
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise TableError(f"{path}: not tasks as Label Studio exports them ({error}); export the project as JSON") from error
+
+
+def _read_tasks(records: list[Any], path: Path) -> RawTable:
     ticked = [_ticked(record, f"{path}, row {row}") for row, record in enumerate(records, start=1)]
     first = records[0]["data"].get("taglens_classes")
     classes = list(dict.fromkeys([*(first if isinstance(first, list) else []), *(name for _, labels, _ in ticked for name in labels)]))
