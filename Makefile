@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint bench docs licences audit chromium clean
+.PHONY: demo test lint bench docs licences audit fuzz kills compatibility chromium clean
 
 demo: $(STAMP)
 	$(BIN)/taglens demo --out runs/demo --force
@@ -36,6 +36,17 @@ licences: $(STAMP)
 # Needs a network: asks the package index for known vulnerabilities of everything installed.
 audit: $(STAMP)
 	$(BIN)/pip-audit --skip-editable --progress-spinner off
+
+# What docs/trust.md reports; the night is long enough for them.
+fuzz: $(STAMP)
+	TAGLENS_FUZZ=100000 $(BIN)/pytest --timeout 0 tests/properties/test_fuzz.py
+
+kills: $(STAMP)
+	$(BIN)/python -m scripts.kill_test --kills 100
+
+# Needs a network: Python 3.11 to 3.13 with the newest versions, and the lowest that are allowed.
+compatibility: $(STAMP)
+	$(BIN)/python scripts/compatibility.py
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "TagLens needs Python 3.11 or newer"'

@@ -184,7 +184,7 @@ class SemanticAwareMethod(Method):
         local = torch.einsum("bln,ln->bl", views.local, vectors)
         if self.local_share is None:
             return local
-        return torch.lerp(views.pooled @ vectors.T, local, torch.sigmoid(self.local_share))
+        return torch.lerp(views.pooled @ vectors.T, local, torch.sigmoid(self.local_share).to(local.dtype))
 
 
 def _contexts(config: SemanticAware, setting: Setting, text: TextEncoder) -> PromptContexts | None:
