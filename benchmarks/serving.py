@@ -6,12 +6,13 @@ one must get its own right answer, each bad one a 4xx that says why, and memory 
 
 import argparse
 import asyncio
+import sys
 import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import numpy as np
@@ -25,6 +26,8 @@ from taglens.methods import method_config
 from taglens.recognizer import Recognizer
 from taglens.runtime import OnnxPredictor
 from tests.e2e.prediction_server import PredictionServer, predicting
+
+Result = TypeVar("Result")
 
 CLIENTS = (1, 8, 64)
 BATCH = 16
@@ -153,10 +156,16 @@ def measure(requests: int, count: int, rounds: int) -> tuple[list[Load], Mixed]:
         with predicting(model, "--batch", "1") as single, predicting(model, "--batch", str(BATCH)) as batching:
             # taking turns, so that a busy machine meets both alike
             turns = [(server, batch, clients) for clients in CLIENTS for server, batch in ((single, 1), (batching, BATCH))]
-            loads = [asyncio.run(load(server, files, batch, clients, requests)) for server, batch, clients in turns]
+            loads = [_said(asyncio.run(load(server, files, batch, clients, requests))) for server, batch, clients in turns]
         with predicting(model) as server:
-            found = asyncio.run(mixed(server, [uploads(files, count, count // 10)] * rounds, expected))
+            found = _said(asyncio.run(mixed(server, [uploads(files, count, count // 10)] * rounds, expected)))
     return loads, found
+
+
+def _said(result: Result) -> Result:
+    """Say each result when it is there: the whole takes minutes."""
+    print(result, file=sys.stderr, flush=True)
+    return result
 
 
 def main() -> int:
