@@ -73,6 +73,8 @@ def jobs_on(table: Path, run: Path, cache: Path) -> list[Job]:
         return 0
 
     def train(place: Path) -> int:
+        if (place / "run" / "report.html").is_file():  # finished before the kill came; resuming it is refused
+            return 0
         return call("train", table, "--out", place / "run", "--cache", cache, "--resume", "--training.epochs", 12, *QUICK)
 
     def sweep(place: Path) -> int:

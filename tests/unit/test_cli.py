@@ -81,7 +81,7 @@ def test_a_misspelt_option_gets_a_suggestion(capsys, given, meant):
         (["predict", "run"], "no picture given"),
         (["predict", "run", "a.jpg", "--threshold", "7"], "between 0 and 1, came 7.0"),
         (["predict", "run", "a.jpg", "--format", "parquet"], "parquet cannot be printed; pass --out FILE"),
-        (["report"], "no run given"),
+        (["report"], "no folder given"),
         (["demo", "--scenes", "3"], "at least 20"),
     ],
 )

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -192,7 +193,8 @@ def test_interrupted_killed_and_resumed(tmp_path):
 
 def _started(command, environment, until):
     """Start a sweep in a process group of its own and wait for a line on the screen."""
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    listens = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # not so for children of a job in the background
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=listens)
     assert process.stderr is not None
     for text in process.stderr:
         if text.startswith(until):

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from filelock import FileLock, Timeout
 
-from taglens.errors import RunError, TagLensError, TrainingError
+from taglens.errors import OutputError, RunError, TagLensError, TrainingError
 from taglens.experiments.prepare import Prepared, prepare
 from taglens.experiments.record import table_hashes
 from taglens.experiments.sweep_plan import SETTINGS_FILE, Job, SweepConfig, claim_folder, describe, jobs_of
@@ -102,7 +102,10 @@ def plan_sweep(config: SweepConfig, out: Path, *, force: bool = False, progress:
         job.config(config)
     prepared = prepare(config.data, progress=progress)
     bytes_each = _bytes_each(config, jobs, prepared)
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot make the folder {out}: {error.strerror}; choose another --out") from error
     with _held(out):
         if force and (out / SETTINGS_FILE).is_file():
             shutil.rmtree(out / "runs", ignore_errors=True)

@@ -47,7 +47,9 @@ def test_an_image_folder_holds_pictures_and_three_lists(table, tmp_path, capsys)
 
 
 def test_hugging_faces_own_reader_finds_rows_and_pictures(table, tmp_path):
-    datasets = pytest.importorskip("datasets", reason="Hugging Face datasets is not installed")
+    pytest.importorskip("datasets.arrow_dataset", reason="Hugging Face datasets is not installed")  # not our folder of that name
+    import datasets
+
     from taglens.datasets.image_folder import write_image_folder
 
     write_image_folder(table, tmp_path / "hub")
