@@ -1,6 +1,7 @@
 """Fixtures for every test: no network but loopback, the shared photos where they are at hand."""
 
 import os
+import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +26,12 @@ def no_network() -> Iterator[None]:
     socket.socket.connect = guarded
     yield
     socket.socket.connect = connect
+
+
+@pytest.fixture(autouse=True, scope="session")
+def heard_interrupts() -> None:
+    """A shell starts background jobs, and so their children, deaf to Ctrl-C; tests that send it need them to hear."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -109,7 +109,10 @@ def asks(words):
             if "review at" in text:
                 process.send_signal(signal.SIGINT)
                 break
-        process.communicate(timeout=60)
+        try:
+            process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert "review at" in "".join(said), "".join(said)
 
 

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -152,6 +151,17 @@ def test_other_settings_are_refused_with_the_difference(tmp_path, changes, diffe
         claim_folder(tmp_path / "s", describe(config(), {"backbone": "b"}))
 
 
+def test_a_sweep_of_a_version_without_views_goes_on(tmp_path):
+    from taglens.experiments.sweep_plan import describe
+
+    before = describe(config(), {})
+    del before["settings"]["data"]["views"]
+    claim_folder(tmp_path / "s", before)
+    with pytest.raises(RunError, match=r"data\.views: 1 in the folder, 2 now"):
+        claim_folder(tmp_path / "s", describe(config(data=DataConfig(data="scenes:60", views=2)), {}))
+    assert claim_folder(tmp_path / "s", describe(config(), {}))
+
+
 def test_a_folder_of_something_else_is_refused(tmp_path):
     (tmp_path / "photo.jpg").touch()
     with pytest.raises(RunError, match="holds no sweep"):
@@ -193,8 +203,7 @@ def test_interrupted_killed_and_resumed(tmp_path):
 
 def _started(command, environment, until):
     """Start a sweep in a process group of its own and wait for a line on the screen."""
-    listens = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # not so for children of a job in the background
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=listens)
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True)
     assert process.stderr is not None
     for text in process.stderr:
         if text.startswith(until):
