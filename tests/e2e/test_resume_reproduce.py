@@ -90,6 +90,16 @@ def test_another_run_is_not_resumed(table, killed, capsys):
     assert (killed / "checkpoint" / "last.ckpt").read_bytes() == before
 
 
+def test_a_run_of_a_version_without_views_goes_on(table, whole, killed, capsys):
+    facts = json.loads((killed / "config.json").read_text())
+    assert facts["data"].pop("views") == 1
+    (killed / "config.json").write_text(json.dumps(facts))
+    assert main(["train", str(table), "--out", str(killed), *SETTINGS, "--views", "2", "--resume"]) == 2
+    assert "data.views: 1 in the folder, 2 now" in capsys.readouterr().err
+    assert main(["train", str(table), "--out", str(killed), *SETTINGS, "--resume"]) == 0
+    assert compare(whole, killed).identical
+
+
 @pytest.mark.parametrize("left", [[], [".config.x.tmp.json"]], ids=["an empty folder", "a file half written"])
 def test_a_run_killed_at_its_start_starts_again(table, tmp_path, left, capsys):
     out = tmp_path / "early"

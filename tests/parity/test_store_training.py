@@ -33,8 +33,10 @@ class FromPictures:
     def __len__(self) -> int:
         return len(self.pictures)
 
-    def gather(self, rows: NDArray[np.int64]) -> Features:
-        pixels = torch.from_numpy(np.stack([self.pictures[int(row)] for row in rows]))
+    views = 1
+
+    def gather(self, index: NDArray[np.int64], views: NDArray[np.int64] | int = 0) -> Features:
+        pixels = torch.from_numpy(np.stack([self.pictures[int(row)] for row in index]))
         with torch.inference_mode():
             features = self.backbone.features(pixels)
         return Features(features.map.clone(), features.pooled.clone())

@@ -37,7 +37,7 @@ def test_train_hands_every_option_on(asked, capsys, tmp_path):
     line = (
         "voc2012:root --known 0.1 --seed 3 --backbone RN101/openai --image-size 448 --method coop --device cpu --force --on-bad-image skip"
     )
-    more = "--out there --cache here --difficult unknown --training.epochs 2 --training.loss-options gamma_negative 4"
+    more = "--views 2 --out there --cache here --difficult unknown --training.epochs 2 --training.loss-options gamma_negative 4"
     options = "--method-options per_class true context_length 8"
     assert main(["train", *line.split(), *more.split(), *options.split(), "--names", str(names)]) == 0
     assert asked == [
@@ -47,6 +47,7 @@ def test_train_hands_every_option_on(asked, capsys, tmp_path):
                     data="voc2012:root",
                     backbone="RN101/openai",
                     image_size=448,
+                    views=2,
                     names={"tvmonitor": "television"},
                     options=DataOptions(difficult="unknown"),
                     on_bad="skip",
@@ -67,6 +68,12 @@ def test_train_hands_every_option_on(asked, capsys, tmp_path):
     assert "coop" in printed.out
     assert "100.0" in printed.out
     assert "there/report.html" in printed.err
+
+
+@pytest.mark.parametrize("command", ["train", "sweep"])
+def test_no_view_is_refused(asked, capsys, command):
+    assert main([command, "scenes:40", "--views", "0"]) == 2
+    assert "--views is the number of views of each training picture, at least 1; came 0" in " ".join(capsys.readouterr().err.split())
 
 
 def test_train_hides_nothing_unless_asked(asked, capsys):

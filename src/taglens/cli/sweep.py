@@ -51,6 +51,8 @@ class Sweep:
     """tiny, MODEL/TAG of open_clip such as RN101/openai, hf-hub:..., or a local path.json:path.safetensors."""
     image_size: int | None = None
     """Side of the pictures in pixels; none: the backbone's own. 448 is the field's."""
+    views: int = 1
+    """Views of each training picture: 1 as it is, 2 with its mirror image, more with seeded crops; each epoch sees one, at random."""
     names: Path | None = None
     """JSON file of the words for a class in prompts: {"tvmonitor": "television", ...}."""
     class_names: tuple[Disguise, ...] = ("own",)

@@ -40,6 +40,8 @@ class Train:
     """tiny, MODEL/TAG of open_clip such as RN101/openai, hf-hub:..., or a local path.json:path.safetensors."""
     image_size: int | None = None
     """Side of the pictures in pixels; none: the backbone's own. 448 is the field's."""
+    views: int = 1
+    """Views of each training picture: 1 as it is, 2 with its mirror image, more with seeded crops; each epoch sees one, at random."""
     method: str = "semantic_aware"
     """semantic_aware, zero_shot, linear_probe, coop, dualcoop, positive_coop."""
     method_options: dict[str, str] = field(default_factory=dict)
@@ -107,6 +109,8 @@ class DataChoice(Protocol):
     @property
     def image_size(self) -> int | None: ...  # noqa: D102
     @property
+    def views(self) -> int: ...  # noqa: D102
+    @property
     def names(self) -> Path | None: ...  # noqa: D102
     @property
     def options(self) -> DataOptions: ...  # noqa: D102
@@ -130,6 +134,7 @@ def data_config(config: DataChoice) -> "DataConfig":
         data=config.data,
         backbone=config.backbone,
         image_size=config.image_size,
+        views=config.views,
         names=read_names(config.names),
         options=config.options,
         on_bad=config.on_bad_image,

@@ -1,20 +1,20 @@
 """Complete a table: train again without each picture's own labels, calibrate, and fill what can be promised."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from taglens.datasets.source import DataOptions, read_data
 from taglens.datasets.source import Part as PartName
-from taglens.errors import RunError, TableError
+from taglens.errors import TableError
 from taglens.experiments.cross_fitting import cross_fit, picture_folds
 from taglens.experiments.prepare import Part
+from taglens.experiments.run_folder import read_config
 from taglens.features.extract import extract_features
 from taglens.inference.completion_calibration import cross_calibrate
 from taglens.inference.completion_doubts import doubtful_classes
@@ -25,7 +25,6 @@ from taglens.labels.states import UNKNOWN, PartialLabels
 from taglens.labels.table import LabelTable, Origin
 from taglens.metrics.calibration import Reliability, expected_calibration_error, reliability
 from taglens.recognizer import Recognizer
-from taglens.training.config import TrainConfig
 
 ENOUGH_FOLDS = 5
 
@@ -81,7 +80,7 @@ def complete(config: CompleteConfig, *, progress: bool = False, say: Callable[[s
     Raises:
         TagLensError: run, data or pictures cannot be used, or nothing is unknown or known.
     """
-    training = read_training(config.run)
+    trained = read_config(config.run)
     table = read_data(config.data, config.part, config.options)
     recognizer = Recognizer.load(config.run, device=config.device, text=True)
     table, reset = without_predicted(align_classes(table, recognizer.classes))
@@ -89,11 +88,13 @@ def complete(config: CompleteConfig, *, progress: bool = False, say: Callable[[s
     notes = list(table.warnings)
     if reset:
         notes.append(f"{reset:,} cells that were predicted before are not known labels: they were judged again")
-    features = extract_features(table, recognizer.backbone, store=config.cache, progress=progress, on_bad=config.on_bad)
+    features = extract_features(
+        table, recognizer.backbone, store=config.cache, views=trained.data.views, progress=progress, on_bad=config.on_bad
+    )
     read = table.rows(features.kept)
     folds = picture_folds(features, config.folds, config.seed)
     part = Part(table=read, features=features, whole=table)
-    raw = cross_fit(recognizer, training, part, read.labels, folds, progress=progress, say=say).probabilities
+    raw = cross_fit(recognizer, trained.training, part, read.labels, folds, progress=progress, say=say).probabilities
     probabilities = cross_calibrate(raw, read.labels, folds)
     reviewed = read.of_kind("reviewed")
     filling = fill(probabilities, read.labels, config.asked, reviewed=reviewed)
@@ -112,22 +113,6 @@ def complete(config: CompleteConfig, *, progress: bool = False, say: Callable[[s
         notes=tuple(notes),
         skipped=features.skipped,
     )
-
-
-def read_training(run: Path) -> TrainConfig:
-    """Return how a run was trained.
-
-    Raises:
-        RunError: its config.json is missing or damaged.
-    """
-    path = run / "config.json"
-    try:
-        facts: Any = json.loads(path.read_text("utf-8"))
-        return TrainConfig(**facts["training"])
-    except OSError as error:
-        raise RunError(f"{path}: {error.strerror}; expected the folder of a finished run (taglens train ... --out FOLDER)") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{path}: the settings of training cannot be read ({error}); train again with this version") from error
 
 
 def without_predicted(table: LabelTable) -> tuple[LabelTable, int]:

@@ -8,7 +8,7 @@ from typing import Literal
 from taglens.backbones.backbone import Backbone
 from taglens.backbones.openclip import load_backbone
 from taglens.datasets.source import DataOptions, read_data
-from taglens.errors import TableError
+from taglens.errors import TableError, TagLensError
 from taglens.features.extract import StoredFeatures, extract_features
 from taglens.labels.names import align_classes, prompt_names
 from taglens.labels.table import LabelTable
@@ -24,6 +24,8 @@ class DataConfig:
     """Backbone by name."""
     image_size: int | None = None
     """Side of the pictures in pixels; None: the backbone's own."""
+    views: int = 1
+    """Views of each training picture: 1 as it is, 2 with its mirror image, more with seeded crops; each epoch sees one of them."""
     names: Mapping[str, str] = field(default_factory=dict)
     """Words for classes in prompts."""
     options: DataOptions = field(default_factory=DataOptions)
@@ -34,6 +36,10 @@ class DataConfig:
     """Folder of the feature store; None: the user's."""
     device: str = "cpu"
     """Where to compute."""
+
+    def __post_init__(self) -> None:
+        if self.views < 1:
+            raise TagLensError(f"--views is the number of views of each training picture, at least 1; came {self.views}")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -88,11 +94,11 @@ def prepare(config: DataConfig, *, progress: bool = True) -> Prepared:
     train, test, notes = read_parts(config)
     names = prompt_names(train.classes, config.names)
     backbone = load_backbone(config.backbone, image_size=config.image_size).to(config.device)
-    parts = [None if table is None else _part(table, backbone, config, progress) for table in (train, test)]
-    assert parts[0] is not None
-    return Prepared(backbone=backbone, prompt_names=names, train=parts[0], test=parts[1], notes=notes)
+    seen = _part(train, backbone, config, config.views, progress)
+    tested = None if test is None else _part(test, backbone, config, 1, progress)
+    return Prepared(backbone=backbone, prompt_names=names, train=seen, test=tested, notes=notes)
 
 
-def _part(table: LabelTable, backbone: Backbone, config: DataConfig, progress: bool) -> Part:
-    features = extract_features(table, backbone, store=config.cache, progress=progress, on_bad=config.on_bad)
+def _part(table: LabelTable, backbone: Backbone, config: DataConfig, views: int, progress: bool) -> Part:
+    features = extract_features(table, backbone, store=config.cache, views=views, progress=progress, on_bad=config.on_bad)
     return Part(table=table.rows(features.kept), features=features, whole=table)

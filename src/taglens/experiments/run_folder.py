@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
 from taglens.errors import OutputError, RunError
-from taglens.experiments.record import differences
+from taglens.experiments.record import differences, plain
 from taglens.outputs import new_folder, read_json, write_json
 
 if TYPE_CHECKING:
@@ -65,7 +65,8 @@ def _has_run(out: Path) -> bool:
 
 
 def _require_same(folder: Path, description: Mapping[str, Any]) -> None:
-    before = read_settings(folder)
+    # read as a configuration, so that a setting which the run's version did not have is its default
+    before = plain(read_config(folder)) | {"hashes": read_settings(folder)["hashes"]}
     found = differences(*({name: facts.get(name) for name in (*SETTINGS, "hashes")} for facts in (before, description)), apart=_PLACES)
     if found:
         listed = "\n  ".join(found)

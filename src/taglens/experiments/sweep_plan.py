@@ -99,12 +99,11 @@ def jobs_of(config: SweepConfig) -> tuple[Job, ...]:
 
 def describe(config: SweepConfig, facts: Mapping[str, Any]) -> dict[str, Any]:
     """Return the content of sweep.json; ``facts`` are hashes of what the data and the backbone really were."""
-    data = {name: value for name, value in plain(config.data).items() if name not in _PLACES}
     variants = parse_variants(config.methods, config.class_names)
     return {
         "format": FORMAT,
         "settings": {
-            "data": data,
+            "data": _data(config.data),
             "setting": config.setting,
             "training": plain(config.training),
             "methods": {variant.label: _variant(variant, config) for variant in variants},
@@ -155,6 +154,10 @@ def read_description(folder: Path) -> dict[str, Any]:
     return found
 
 
+def _data(data: DataConfig) -> dict[str, Any]:
+    return {name: value for name, value in plain(data).items() if name not in _PLACES}
+
+
 def _variant(variant: Variant, config: SweepConfig) -> dict[str, Any]:
     """Every option with its value: a changed default is a difference too."""
     options = plain(variant.config())
@@ -164,7 +167,9 @@ def _variant(variant: Variant, config: SweepConfig) -> dict[str, Any]:
 
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     added = [name for name in now["grid"]["methods"] if name not in before["grid"]["methods"]]
-    lines = differences(before["settings"], now["settings"], apart=tuple(f"methods.{name}." for name in added))
+    # a setting that the folder's version did not have is its default
+    settings = before["settings"] | {"data": _data(DataConfig(data="")) | before["settings"]["data"]}
+    lines = differences(settings, now["settings"], apart=tuple(f"methods.{name}." for name in added))
     missing = [value for value in before["grid"]["known"] if value not in now["grid"]["known"]]
     lines += [f"known: {before['grid']['known']} in the folder, {now['grid']['known']} now"] * bool(missing)
     lines += [f"seeds: {before['grid']['seeds']} in the folder, {now['grid']['seeds']} now"] * (

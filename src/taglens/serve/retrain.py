@@ -42,6 +42,7 @@ def _options(config: Mapping[str, Any]) -> Iterator[str]:
     for flag, value in (
         ("--backbone", data.get("backbone")),
         ("--image-size", data.get("image_size")),
+        ("--views", data.get("views") if data.get("views") != 1 else None),
         ("--method", config.get("method")),
     ):
         if value is not None:

@@ -20,8 +20,12 @@ class FeatureRows(Protocol):
     def __len__(self) -> int:
         """Return the number of pictures."""
 
-    def gather(self, rows: NDArray[np.int64]) -> Features:
-        """Return the features of some pictures, float32."""
+    @property
+    def views(self) -> int:
+        """Views of each picture; view 0 is the picture as it is."""
+
+    def gather(self, index: NDArray[np.int64], views: NDArray[np.int64] | int = 0) -> Features:
+        """Return the features of some pictures, float32: one view for all, or one for each."""
 
 
 class Batch(NamedTuple):
@@ -40,26 +44,44 @@ class Batch(NamedTuple):
 
 
 class FeatureDataset(Dataset[Batch]):
-    """Stored features beside all labels and those that no model filled; a whole batch is gathered at once."""
+    """Stored features beside all labels and those that no model filled; a whole batch is gathered at once.
 
-    def __init__(self, features: FeatureRows, labels: PartialLabels, sure: PartialLabels, rows: NDArray[np.int64]) -> None:
-        self.features, self.rows = features, rows
+    With several ``views`` the number place * views + view stands for one view of the picture at a place.
+    """
+
+    def __init__(self, features: FeatureRows, labels: PartialLabels, sure: PartialLabels, rows: NDArray[np.int64], views: int = 1) -> None:
+        self.features, self.rows, self.views = features, rows, views
         self.targets, self.sure = torch.from_numpy(labels.values[rows]), torch.from_numpy(sure.values[rows])
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitems__(self, places: Sequence[int]) -> Batch:
-        """Gather the pictures at ``places`` in one pass over the store."""
-        chosen = self.features.gather(self.rows[np.asarray(places)])
-        rows = torch.as_tensor(places)
+    def __getitems__(self, numbers: Sequence[int]) -> Batch:
+        """Gather these views of pictures in one pass over the store."""
+        places, views = np.divmod(np.asarray(numbers), self.views)
+        chosen = self.features.gather(self.rows[places], views)
+        rows = torch.from_numpy(places)
         return Batch(chosen.map, chosen.pooled, self.targets[rows], self.sure[rows])
+
+
+class ShuffledViews(RandomSampler):
+    """Every picture once in an order that is new each epoch, seen by one of its views; one generator draws both."""
+
+    def __init__(self, dataset: FeatureDataset, generator: torch.Generator) -> None:
+        super().__init__(dataset, generator=generator)
+        self.views = dataset.views
+
+    def __iter__(self) -> Iterator[int]:
+        order = torch.tensor(list(super().__iter__()))
+        if self.views > 1:
+            order = order * self.views + torch.randint(self.views, order.shape, generator=self.generator)
+        return iter(order.tolist())
 
 
 def loader(dataset: FeatureDataset, batch_size: int, *, shuffle_seed: int | None = None) -> DataLoader[Batch]:
     """Return batches in order, or shuffled anew each epoch from ``shuffle_seed``; each process gets its own share of every batch."""
     generator = None if shuffle_seed is None else torch.Generator().manual_seed(shuffle_seed)
-    order = SequentialSampler(dataset) if generator is None else RandomSampler(dataset, generator=generator)
+    order = SequentialSampler(dataset) if generator is None else ShuffledViews(dataset, generator)
     shares = SharedBatches(order, batch_size, drop_short=generator is not None)
     return DataLoader(dataset, batch_sampler=shares, generator=generator, collate_fn=_as_is)
 

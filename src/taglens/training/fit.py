@@ -66,6 +66,7 @@ def fit(
 ) -> FitResult:
     """Train ``method`` on the known labels and leave the best held-out epoch's weights in it.
 
+    Each epoch sees every picture by one of its views, drawn at random; held-out pictures are seen as they are.
     ``filled`` (image, label) are the labels that a model filled: they count with ``config.filled_weight``, and never held out.
     With several processes (``machines``) each calls this with the same arguments, and each gets the same weights and history.
     ``checkpoints`` is a folder for the state after the last epoch; one that is there already is resumed, bit for bit on a CPU.
@@ -89,7 +90,7 @@ def fit(
     machines = machines or Machines()
     # every process needs a held-out picture, or it would wait for the others for ever
     validate = len(held_out) >= machines.devices * machines.nodes
-    batches = loader(FeatureDataset(features, labels, sure, known), config.batch_size, shuffle_seed=config.seed)
+    batches = loader(FeatureDataset(features, labels, sure, known, features.views), config.batch_size, shuffle_seed=config.seed)
     callbacks: list[lightning.Callback] = [best]
     if checkpoints is not None:
         assert isinstance(batches.generator, torch.Generator)

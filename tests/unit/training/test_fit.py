@@ -24,6 +24,8 @@ CLASSES = ("dog", "cat", "fish")
 class RandomRows:
     """Features in which the first channels say which class is there."""
 
+    views = 1
+
     def __init__(self, labels, channels, positions=4, seed=0):
         random = np.random.default_rng(seed)
         maps = random.normal(size=(len(labels), positions, channels)).astype(np.float32)
@@ -33,8 +35,8 @@ class RandomRows:
     def __len__(self):
         return len(self.map)
 
-    def gather(self, rows):
-        chosen = self.map[torch.as_tensor(rows)]
+    def gather(self, index, views=0):
+        chosen = self.map[torch.as_tensor(index)]
         return Features(chosen, chosen.mean(1))
 
 

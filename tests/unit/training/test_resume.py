@@ -22,9 +22,10 @@ TRUTH = (np.random.default_rng(1).random((70, 3)) < 0.4).astype(np.int8)
 
 
 class Rows:
-    """Features in which the first channels say which class is there."""
+    """Features in which the first channels say which class is there; each view is the one before it, shifted."""
 
-    def __init__(self, channels):
+    def __init__(self, channels, views):
+        self.views = views
         maps = np.random.default_rng(0).normal(size=(len(TRUTH), 4, channels)).astype(np.float32)
         maps[:, :, :3] += 3 * TRUTH[:, None]
         self.map = torch.from_numpy(maps)
@@ -32,8 +33,8 @@ class Rows:
     def __len__(self):
         return len(self.map)
 
-    def gather(self, rows):
-        chosen = self.map[torch.as_tensor(rows)]
+    def gather(self, index, views=0):
+        chosen = self.map[torch.as_tensor(index)] + torch.as_tensor(views).view(-1, 1, 1)
         return Features(chosen, chosen.mean(1))
 
 
@@ -60,13 +61,13 @@ def backbone():
     return load_backbone("tiny")
 
 
-def train(backbone, monkeypatch, checkpoints, *, name="linear_probe", killed_at=None, **settings):
+def train(backbone, monkeypatch, checkpoints, *, name="linear_probe", killed_at=None, views=1, **settings):
     setting = Setting(classes=CLASSES, prompt_names=CLASSES, channels=backbone.channels, logit_scale=backbone.logit_scale)
     method = method_config(name)().build(setting, backbone.texts())
     monkeypatch.setitem(LOSSES, "partial_bce", lambda labels: Noisy(killed_at))
     config = TrainConfig(**({"epochs": 5, "batch_size": 16, "rate": 0.01} | settings))
     labels = keep_known(PartialLabels(TRUTH), 0.6)
-    rows = Rows(backbone.channels)
+    rows = Rows(backbone.channels, views)
     return method, fit(method, backbone.texts(), rows, labels, config, accelerator="cpu", progress=False, checkpoints=checkpoints)
 
 
@@ -86,6 +87,7 @@ CASES = [
     pytest.param({"optimiser": "sgd", "gradient_clip": None}, 12, id="SGD with its momentum"),
     pytest.param({"precision": "bfloat16"}, 12, id="half precision"),
     pytest.param({"name": "semantic_aware"}, 9, id="learned prompts and attention"),
+    pytest.param({"views": 2}, 9, id="two views of each picture"),
 ]
 
 

@@ -22,7 +22,9 @@ PICTURES = 87
 
 
 class RandomRows:
-    """Features in which the first channels say which class is there."""
+    """Features in which the first channels say which class is there; the second view is the first one, shifted."""
+
+    views = 2
 
     def __init__(self, labels, channels):
         maps = np.random.default_rng(0).normal(size=(len(labels), 4, channels)).astype(np.float32)
@@ -32,8 +34,8 @@ class RandomRows:
     def __len__(self):
         return len(self.map)
 
-    def gather(self, rows):
-        chosen = self.map[torch.as_tensor(rows)]
+    def gather(self, index, views=0):
+        chosen = self.map[torch.as_tensor(index)] + torch.as_tensor(views).view(-1, 1, 1)
         return Features(chosen, chosen.mean(1))
 
 
