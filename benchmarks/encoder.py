@@ -25,7 +25,7 @@ def run() -> Iterable[Line]:
 
 def _steps(model: str, size: int, device: str) -> tuple[dict[str, Step], float]:
     """Return the passes, and the seconds that compiling takes."""
-    backbone = load_backbone(f"random:{model}").to(device)
+    backbone = load_backbone(f"random:{model}", precision="float32").to(device)
     plain = open_clip.create_model(model, pretrained=None).eval().to(device)
     pictures = torch.randn(BATCH, 3, size, size, device=device)
     compiled = torch.compile(backbone.features)

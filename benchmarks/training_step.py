@@ -42,7 +42,7 @@ def run() -> Iterable[Line]:
 
 def ours(batch: int, device: str) -> tuple[Step, Step]:
     """Return a whole training step and the encoder's forward pass alone."""
-    backbone = load_backbone(f"random:{MODEL}", image_size=SIZE).to(device)
+    backbone = load_backbone(f"random:{MODEL}", image_size=SIZE, precision="float32").to(device)
     text = backbone.text
     assert text is not None
     setting = Setting(classes=NAMES, prompt_names=NAMES, channels=backbone.channels, logit_scale=backbone.logit_scale)
@@ -68,7 +68,7 @@ def ours(batch: int, device: str) -> tuple[Step, Step]:
 
 def text_step(device: str) -> Step:
     """Return the text encoder's part of a step: forward and backward for the prompts of all classes."""
-    text = load_backbone(f"random:{MODEL}", image_size=SIZE).to(device).texts()
+    text = load_backbone(f"random:{MODEL}", image_size=SIZE, precision="float32").to(device).texts()
     prompts = PromptContexts(text, NAMES, context_length=CONTEXT).to(device)
 
     def step() -> None:

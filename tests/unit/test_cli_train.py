@@ -37,9 +37,10 @@ def test_train_hands_every_option_on(asked, capsys, tmp_path):
     line = (
         "voc2012:root --known 0.1 --seed 3 --backbone RN101/openai --image-size 448 --method coop --device cpu --force --on-bad-image skip"
     )
-    more = "--views 2 --out there --cache here --difficult unknown --training.epochs 2 --training.loss-options gamma_negative 4"
+    more = "--out there --cache here --difficult unknown --training.epochs 2 --training.loss-options gamma_negative 4"
+    features = "--views 2 --backbone-precision float16"
     options = "--method-options per_class true context_length 8"
-    assert main(["train", *line.split(), *more.split(), *options.split(), "--names", str(names)]) == 0
+    assert main(["train", *line.split(), *more.split(), *features.split(), *options.split(), "--names", str(names)]) == 0
     assert asked == [
         (
             RunConfig(
@@ -47,6 +48,7 @@ def test_train_hands_every_option_on(asked, capsys, tmp_path):
                     data="voc2012:root",
                     backbone="RN101/openai",
                     image_size=448,
+                    backbone_precision="float16",
                     views=2,
                     names={"tvmonitor": "television"},
                     options=DataOptions(difficult="unknown"),

@@ -11,7 +11,13 @@ from taglens.datasets.transforms import PictureTransform
 from taglens.errors import BackboneError, unknown_name
 from taglens.shapes import Features, Pictures
 
-Precision = Literal["float32", "bfloat16", "float16"]
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+
+
+def best_precision(device: torch.device) -> Precision:
+    """Return bfloat16 for a GPU that multiplies it natively, float32 for anything else: on a CPU it must be reproducible."""
+    native = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return "bfloat16" if native else "float32"
 
 
 class Backbone(nn.Module):
@@ -26,7 +32,7 @@ class Backbone(nn.Module):
         transform: how a picture becomes this tower's input.
         logit_scale: the factor on cosines that the model was trained with (100 for CLIP).
         logit_bias: the bias added to it (0 but for SigLIP).
-        precision: number format of the tower's inner products; features are float32 always.
+        precision: number format of the tower's inner products; auto: what suits the device. Features are float32 always.
 
     Raises:
         BackboneError: the image tower is of no known family.
@@ -43,7 +49,7 @@ class Backbone(nn.Module):
         transform: PictureTransform,
         logit_scale: float,
         logit_bias: float = 0.0,
-        precision: Precision = "float32",
+        precision: Precision = "auto",
     ) -> None:
         super().__init__()
         if precision not in get_args(Precision):
@@ -58,7 +64,7 @@ class Backbone(nn.Module):
         self.transform = transform
         self.logit_scale = logit_scale
         self.logit_bias = logit_bias
-        self.precision: Precision = precision
+        self._precision: Precision = precision
         self.register_buffer("_mean", torch.tensor(transform.mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("_std", torch.tensor(transform.std).view(1, 3, 1, 1), persistent=False)
         self._grids: dict[tuple[int, int], tuple[int, int]] = {}
@@ -72,6 +78,11 @@ class Backbone(nn.Module):
     def device(self) -> torch.device:
         """Where the weights are."""
         return next(self.visual.parameters()).device
+
+    @property
+    def precision(self) -> Precision:
+        """Number format of the tower's inner products on the present device; never ``auto``."""
+        return best_precision(self.device) if self._precision == "auto" else self._precision
 
     def train(self, mode: bool = True) -> "Backbone":
         """Stay in evaluation mode: batch statistics and dropout of a frozen tower never change."""

@@ -23,7 +23,7 @@ from taglens.errors import BackboneError
 SEED_OF_RANDOM_WEIGHTS = 0
 
 
-def load_backbone(spec: str, *, image_size: int | None = None, text: bool = True, precision: Precision = "float32") -> Backbone:
+def load_backbone(spec: str, *, image_size: int | None = None, text: bool = True, precision: Precision = "auto") -> Backbone:
     """Return the frozen backbone that ``spec`` names.
 
     Args:
@@ -31,7 +31,7 @@ def load_backbone(spec: str, *, image_size: int | None = None, text: bool = True
             ``random:MODEL`` (seeded random weights, for tests).
         image_size: side of the square pictures; None for the model's own.
         text: False drops the text tower.
-        precision: number format of the image tower's inner products.
+        precision: number format of the image tower's inner products; auto: bfloat16 on a GPU that has it, else float32.
 
     Raises:
         BackboneError: unknown name, missing or unfit files, or a hub that cannot be reached.

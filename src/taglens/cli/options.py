@@ -5,6 +5,7 @@ from typing import Literal, TypeAlias
 from taglens.errors import TagLensError
 
 Device: TypeAlias = Literal["auto", "cpu", "cuda"]
+BackbonePrecision: TypeAlias = Literal["auto", "float32", "bfloat16", "float16"]
 OnBadImage: TypeAlias = Literal["error", "skip"]
 
 

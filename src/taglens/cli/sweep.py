@@ -11,7 +11,7 @@ import tyro
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from taglens.cli.console import errors, say, warn
-from taglens.cli.options import Device, OnBadImage
+from taglens.cli.options import BackbonePrecision, Device, OnBadImage
 from taglens.cli.train import data_config
 from taglens.datasets.source import DataOptions
 from taglens.errors import TagLensError
@@ -51,6 +51,8 @@ class Sweep:
     """tiny, MODEL/TAG of open_clip such as RN101/openai, hf-hub:..., or a local path.json:path.safetensors."""
     image_size: int | None = None
     """Side of the pictures in pixels; none: the backbone's own. 448 is the field's."""
+    backbone_precision: BackbonePrecision = "auto"
+    """Number format of the backbone's products; auto: bfloat16 on a GPU that has it, else float32."""
     views: int = 1
     """Views of each training picture: 1 as it is, 2 with its mirror image, more with seeded crops; each epoch sees one, at random."""
     names: Path | None = None

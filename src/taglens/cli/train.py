@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Protocol
 import tyro
 
 from taglens.cli.console import print_scores, say
-from taglens.cli.options import Device, OnBadImage, device_name
+from taglens.cli.options import BackbonePrecision, Device, OnBadImage, device_name
 from taglens.datasets.source import DataOptions
 from taglens.errors import TagLensError
 from taglens.experiments.option_values import option_value
@@ -40,6 +40,8 @@ class Train:
     """tiny, MODEL/TAG of open_clip such as RN101/openai, hf-hub:..., or a local path.json:path.safetensors."""
     image_size: int | None = None
     """Side of the pictures in pixels; none: the backbone's own. 448 is the field's."""
+    backbone_precision: BackbonePrecision = "auto"
+    """Number format of the backbone's products; auto: bfloat16 on a GPU that has it, else float32."""
     views: int = 1
     """Views of each training picture: 1 as it is, 2 with its mirror image, more with seeded crops; each epoch sees one, at random."""
     method: str = "semantic_aware"
@@ -109,6 +111,8 @@ class DataChoice(Protocol):
     @property
     def image_size(self) -> int | None: ...  # noqa: D102
     @property
+    def backbone_precision(self) -> BackbonePrecision: ...  # noqa: D102
+    @property
     def views(self) -> int: ...  # noqa: D102
     @property
     def names(self) -> Path | None: ...  # noqa: D102
@@ -134,6 +138,7 @@ def data_config(config: DataChoice) -> "DataConfig":
         data=config.data,
         backbone=config.backbone,
         image_size=config.image_size,
+        backbone_precision=config.backbone_precision,
         views=config.views,
         names=read_names(config.names),
         options=config.options,

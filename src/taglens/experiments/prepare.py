@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from taglens.backbones.backbone import Backbone
+from taglens.backbones.backbone import Backbone, Precision
 from taglens.backbones.openclip import load_backbone
 from taglens.datasets.source import DataOptions, read_data
 from taglens.errors import TableError, TagLensError
@@ -24,6 +24,8 @@ class DataConfig:
     """Backbone by name."""
     image_size: int | None = None
     """Side of the pictures in pixels; None: the backbone's own."""
+    backbone_precision: Precision = "auto"
+    """Number format of the backbone's products; auto: bfloat16 on a GPU that has it, else float32."""
     views: int = 1
     """Views of each training picture: 1 as it is, 2 with its mirror image, more with seeded crops; each epoch sees one of them."""
     names: Mapping[str, str] = field(default_factory=dict)
@@ -85,6 +87,15 @@ def read_parts(config: DataConfig) -> tuple[LabelTable, LabelTable | None, tuple
     return train, align_classes(test, train.classes, "the training part"), tuple(dict.fromkeys(train.warnings + test.warnings))
 
 
+def open_backbone(config: DataConfig) -> Backbone:
+    """Return the backbone on its device.
+
+    Raises:
+        BackboneError: it cannot be loaded.
+    """
+    return load_backbone(config.backbone, image_size=config.image_size, precision=config.backbone_precision).to(config.device)
+
+
 def prepare(config: DataConfig, *, progress: bool = True) -> Prepared:
     """Read the tables, load the backbone and bring all features into the store.
 
@@ -93,7 +104,7 @@ def prepare(config: DataConfig, *, progress: bool = True) -> Prepared:
     """
     train, test, notes = read_parts(config)
     names = prompt_names(train.classes, config.names)
-    backbone = load_backbone(config.backbone, image_size=config.image_size).to(config.device)
+    backbone = open_backbone(config)
     seen = _part(train, backbone, config, config.views, progress)
     tested = None if test is None else _part(test, backbone, config, 1, progress)
     return Prepared(backbone=backbone, prompt_names=names, train=seen, test=tested, notes=notes)

@@ -16,8 +16,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from taglens.backbones.openclip import load_backbone
-from taglens.experiments.prepare import DataConfig, Part, Prepared
+from taglens.experiments.prepare import DataConfig, Part, Prepared, open_backbone
 from taglens.experiments.record import plain, table_hashes
 from taglens.experiments.run import evaluated_part, fit_prepared, masked_table, rows_csv, score_rows, training_facts
 from taglens.experiments.sweep_plan import Job, SweepConfig
@@ -67,11 +66,10 @@ class SharedData:
 
     def open(self) -> Prepared:
         """Load the backbone and map the features; read-only, so any number of processes may."""
-        backbone = load_backbone(self.data.backbone, image_size=self.data.image_size).to(self.data.device)
         store = FeatureStore.open(self.store, positions=self.positions, channels=self.channels)
         train, test = (None if part is None else _part(part, store) for part in (self.train, self.test))
         assert train is not None
-        return Prepared(backbone=backbone, prompt_names=self.prompt_names, train=train, test=test, notes=())
+        return Prepared(backbone=open_backbone(self.data), prompt_names=self.prompt_names, train=train, test=test, notes=())
 
 
 def _part(part: SharedPart, store: FeatureStore) -> Part:

@@ -39,13 +39,14 @@ def _next_name(run: Path) -> Path:
 
 def _options(config: Mapping[str, Any]) -> Iterator[str]:
     data, training = _section(config, "data"), _section(config, "training")
-    for flag, value in (
-        ("--backbone", data.get("backbone")),
-        ("--image-size", data.get("image_size")),
-        ("--views", data.get("views") if data.get("views") != 1 else None),
-        ("--method", config.get("method")),
+    for flag, value, default in (
+        ("--backbone", data.get("backbone"), None),
+        ("--image-size", data.get("image_size"), None),
+        ("--backbone-precision", data.get("backbone_precision"), "auto"),
+        ("--views", data.get("views"), 1),
+        ("--method", config.get("method"), None),
     ):
-        if value is not None:
+        if value not in (None, default):
             yield from (flag, str(value))
     if config.get("method_options"):
         yield "--method-options"

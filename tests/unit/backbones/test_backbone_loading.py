@@ -11,9 +11,11 @@ from backbone_models import RESNET, TEXT, VIT, config, timm_tower, write_model
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from taglens.backbones.backbone import best_precision
 from taglens.backbones.folding import folded
 from taglens.backbones.openclip import load_backbone
 from taglens.errors import BackboneError, TagLensError
+from taglens.experiments.prepare import DataConfig, open_backbone
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +126,27 @@ def test_a_convolution_read_twice_is_not_folded(tmp_path: Path) -> None:
         return Dense(found, found[:, 0], (4, 4))
 
     assert folded(tower, dense, 4) is tower
+
+
+@pytest.mark.parametrize(
+    ("device", "native", "precision"),
+    [
+        ("cuda", True, "bfloat16"),
+        ("cuda", False, "float32"),  # an older GPU, which would emulate it
+        ("cpu", True, "float32"),  # the same bits on every processor
+        ("mps", True, "float32"),
+    ],
+)
+def test_precision_suits_the_device(monkeypatch: pytest.MonkeyPatch, device: str, native: bool, precision: str) -> None:
+    monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda including_emulation: native)
+    assert best_precision(torch.device(device)) == precision
+
+
+def test_precision_is_what_was_asked_for_or_the_device_s(spec: str) -> None:
+    assert load_backbone(spec).precision == "float32"
+    assert open_backbone(DataConfig(data="", backbone=spec, backbone_precision="bfloat16")).precision == "bfloat16"
+    with pytest.raises(TagLensError, match="unknown precision 'float8'"):
+        load_backbone(spec, precision="float8")
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])

@@ -38,6 +38,12 @@ def test_shortest_cuts_out_the_centre() -> None:
     assert (found == 1).all()
 
 
+def test_key_tells_how_pictures_are_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = PictureTransform(224, MEAN, STD).key
+    monkeypatch.setattr("taglens.datasets.transforms.LEAST_DECODED", 3)
+    assert PictureTransform(224, MEAN, STD).key != before
+
+
 def test_json_and_key() -> None:
     transform = PictureTransform(224, MEAN, STD, "bilinear", "shortest")
     again = PictureTransform.from_json(json.loads(json.dumps(transform.to_json())))
