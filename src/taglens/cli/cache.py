@@ -12,7 +12,10 @@ from taglens.features.location import CachedStore, cache_folder, evict, list_sto
 
 @dataclass(frozen=True, kw_only=True)
 class Cache:
-    """Show the feature stores, or delete those that are old, too many or all."""
+    """Show the feature stores, or delete those that are old, too many or all.
+
+    $ taglens cache --older-than-days 30
+    """
 
     older_than_days: float | None = None
     """Delete stores that were not used for so many days."""

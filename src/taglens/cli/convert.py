@@ -19,6 +19,9 @@ class Convert:
     """Write a table for another tool: Label Studio (pre-annotations), Hugging Face datasets, FiftyOne; or as another kind of table.
 
     What Label Studio exports (JSON) is DATA everywhere: blank means not checked.
+
+    $ taglens convert labels.csv --out labels.parquet
+    $ taglens convert labels.csv --to label-studio --out tasks.json
     """
 
     data: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]

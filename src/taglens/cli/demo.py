@@ -10,7 +10,10 @@ from taglens.errors import TagLensError
 
 @dataclass(frozen=True, kw_only=True)
 class Demo:
-    """Train on drawn scenes of which most labels are hidden, compare with zero-shot, and write a report; offline, minutes."""
+    """Train on drawn scenes of which most labels are hidden, compare with zero-shot, and write a report; offline, minutes.
+
+    $ taglens demo
+    """
 
     out: Path = Path("runs/demo")
     """Folder of the run; report.html is in it."""

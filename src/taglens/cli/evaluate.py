@@ -20,6 +20,9 @@ class Evaluate:
     """Compare a run's predictions with the known labels of some data.
 
     Prints the metrics; with --out also writes them to DIR/metrics.json.
+
+    $ taglens evaluate runs/mine labels.csv
+    $ taglens evaluate runs/voc10 voc2012:VOCdevkit --out scores
     """
 
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]

@@ -23,6 +23,9 @@ class Explain:
     """Show where runs look for each class: heatmaps of classes and methods in a grid, how concentrated, and how often on the object.
 
     Pictures come from IMAGES, or with labels from --data. Writes explain.html (one page with everything inside) and explain.json.
+
+    $ taglens explain runs/mine new-photos
+    $ taglens explain runs/mine --data voc2007:VOCdevkit --beside runs/other --out both
     """
 
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]

@@ -20,6 +20,9 @@ class Export:
     """Write a run as one ONNX file that needs neither torch nor a text encoder, compare it with PyTorch on photos, write a model card.
 
     Without --pictures the run's own test pictures are compared, and its training pictures calibrate int8.
+
+    $ taglens export runs/mine
+    $ taglens export runs/mine --precision int8
     """
 
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]

@@ -22,9 +22,13 @@ from taglens.labels.table import LabelTable
 
 @dataclass(frozen=True, kw_only=True)
 class Inspect:
-    """Show what is known about every class of a data set, and every problem in it with its row."""
+    """Show what is known about every class of a data set, and every problem in it with its row.
 
-    data: tyro.conf.Positional[str]
+    $ taglens inspect labels.csv --images photos
+    $ taglens inspect voc2012:VOCdevkit --part train
+    """
+
+    data: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
     """A CSV, Parquet or JSON table, or name:root such as voc2007:/data/VOCdevkit."""
     part: Literal["train", "test", "all"] = "all"
     """Part of the data to look at."""

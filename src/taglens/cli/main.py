@@ -1,64 +1,72 @@
 """The entry of the command ``taglens``."""
 
 import os
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from typing import Annotated, Any, Union
-
-import tyro
+from inspect import cleandoc
+from textwrap import fill, indent
+from typing import Any
 
 from taglens import __version__
-from taglens.cli.console import errors, show_error
 from taglens.errors import TagLensError, unknown_name
 
-# Verb -> its class of options, in the file of the same name; every such file is quick to import.
-VERBS: dict[str, str] = {
-    "demo": "Demo",
-    "inspect": "Inspect",
-    "train": "Train",
-    "evaluate": "Evaluate",
-    "predict": "Predict",
-    "explain": "Explain",
-    "complete": "Complete",
-    "review": "Review",
-    "sweep": "Sweep",
-    "report": "Report",
-    "reproduce": "Reproduce",
-    "convert": "Convert",
-    "export": "Export",
-    "serve": "Serve",
-    "cache": "Cache",
+# Verb -> its class of options, in the file of the same name, and what it does in a line: `taglens --help` imports none of them.
+VERBS: dict[str, tuple[str, str]] = {
+    "demo": ("Demo", "train on drawn scenes, compare, write a report: offline, a minute"),
+    "inspect": ("Inspect", "what is known of every class; every problem with its row"),
+    "train": ("Train", "learn from the known labels; a run folder with a report"),
+    "evaluate": ("Evaluate", "compare a run with the known labels of some data"),
+    "predict": ("Predict", "probabilities, tags and heatmaps of pictures"),
+    "explain": ("Explain", "where runs look, side by side, and how often they are right"),
+    "complete": ("Complete", "fill the unknown cells that it may at the precision you ask"),
+    "review": ("Review", "settle uncertain labels in the browser, by keyboard"),
+    "sweep": ("Sweep", "compare methods over shares of known labels and seeds"),
+    "report": ("Report", "tables, curves and tests of sweeps; runs side by side"),
+    "reproduce": ("Reproduce", "train a run again and compare"),
+    "convert": ("Convert", "a table for another tool, and back"),
+    "export": ("Export", "one ONNX file, which needs no PyTorch"),
+    "serve": ("Serve", "predictions over HTTP, with a demo page"),
+    "cache": ("Cache", "what the feature stores take; making room"),
 }
 
-STYLE = (tyro.conf.FlagCreatePairsOff,)
+HELP = f"""usage: taglens COMMAND ...        taglens COMMAND --help explains one
 
-DESCRIPTION = """Learn to recognise every tag in a picture from a table in which most tags were never checked, and see where it looked.
+Learn to recognise every tag in a picture from a table in which most tags were
+never checked, and see where it looked.
 
-$ taglens demo
-$ taglens inspect labels.csv --images photos
-$ taglens train labels.csv --images photos --out runs/mine
-$ taglens evaluate runs/mine labels.csv --images photos
-$ taglens predict runs/mine new-photos --out tags.csv --heatmaps heat
-$ taglens complete runs/mine labels.csv --images photos --precision 0.95 --out done/labels.csv
+{{}}
 
-Everywhere: --debug shows where an error came from; --version."""
+Your own pictures, from the table to the tags:
+
+  $ taglens inspect labels.csv
+  $ taglens train labels.csv --backbone RN101/openai --out runs/mine
+  $ taglens predict runs/mine new-photos --out tags.csv --heatmaps heat
+  $ taglens complete runs/mine labels.csv --out done/labels.csv
+  $ taglens review runs/mine done/labels.csv
+
+Everywhere: --debug shows where an error came from. This is TagLens {__version__}."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 0 done, 1 problems found, 2 wrong input, 130 interrupted."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    if given == ["--version"]:
-        print(f"taglens {__version__}")
-        return 0
-    debug = "--debug" in given
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    given = [word for word in words if word != "--debug"]
     try:
-        config, run = parse([argument for argument in given if argument != "--debug"])
+        if given in (["--version"], [], ["-h"], ["--help"]):
+            print(f"taglens {__version__}" if given == ["--version"] else overview())
+            return 0
+        config, run = parse(given)
         return run(config)
     except TagLensError as error:
-        show_error(error, debug=debug)
+        from taglens.cli.console import show_error  # here, and tyro below: the overview is to come at once
+
+        show_error(error, debug="--debug" in words)
         return 2
     except KeyboardInterrupt as interruption:
+        from taglens.cli.console import errors
+
         errors().print("\n[yellow]interrupted[/]", *getattr(interruption, "__notes__", ()))
         return 130
     except BrokenPipeError:
@@ -67,30 +75,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
 
 
+def overview() -> str:
+    """Return the help of the whole."""
+    return HELP.format("\n".join(f"  {verb:<10} {does}" for verb, (_, does) in VERBS.items()))
+
+
 def parse(arguments: Sequence[str]) -> tuple[Any, Callable[[Any], int]]:
-    """Return the options of the chosen verb and the function that carries it out.
+    """Return the options of the verb that comes first and the function that carries it out.
 
     Raises:
         TagLensError: there is no such verb.
     """
-    if arguments and arguments[0] in VERBS:  # no need to import the others
-        verb = arguments[0]
-        config: Any = tyro.cli(verb_class(verb), prog=f"taglens {verb}", args=arguments[1:], config=STYLE)
-    elif arguments and not arguments[0].startswith("-"):
-        raise unknown_name("command", arguments[0], VERBS)
-    else:
-        classes = {verb: verb_class(verb) for verb in VERBS}
-        choices: Any = Union[tuple(Annotated[options, tyro.conf.subcommand(verb)] for verb, options in classes.items())]  # noqa: UP007
-        config = tyro.cli(choices, prog="taglens", description=DESCRIPTION, args=arguments or ["--help"], config=STYLE)
-        verb = next(verb for verb, options in classes.items() if isinstance(config, options))
-    run: Callable[[Any], int] = import_module(f"taglens.cli.{verb}").run
-    return config, run
+    import tyro
+
+    verb = arguments[0]
+    if verb not in VERBS:
+        raise unknown_name("command", verb, VERBS)
+    module = import_module(f"taglens.cli.{verb}")
+    options: type = getattr(module, VERBS[verb][0])
+    style = (tyro.conf.FlagCreatePairsOff,)
+    config: Any = tyro.cli(options, prog=f"taglens {verb}", description=description(options), args=arguments[1:], config=style)
+    return config, module.run
 
 
-def verb_class(verb: str) -> type:
-    """Return the class of options of ``verb``."""
-    options: type = getattr(import_module(f"taglens.cli.{verb}"), VERBS[verb])
-    return options
+def description(options: type) -> str:
+    """Return a verb's docstring at the terminal's width, where tyro would not break it; examples begin with ``$`` and stay as they are."""
+    width = min(shutil.get_terminal_size().columns, 100)
+    paragraphs = cleandoc(options.__doc__ or "").split("\n\n")
+    # The indents keep tyro from joining the lines; after a blank line it would add another.
+    return "\n".join(indent(text, "    ") if text.startswith("$") else indent(fill(text, width - 2), "  ") for text in paragraphs)
 
 
 if __name__ == "__main__":

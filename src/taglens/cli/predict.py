@@ -29,6 +29,9 @@ class Predict:
     folder of Parquet files, RUN may be an exported .onnx file, IMAGES may also be tar archives (WebDataset), Parquet files with pictures
     in a column, and addresses such as s3://bucket/photos; an unreadable picture gets a row with the reason. Killed and started again,
     the same command goes on where it was.
+
+    $ taglens predict runs/mine new-photos --out tags.csv --heatmaps heat
+    $ taglens predict runs/mine new-photos --shards 1000 --out predictions
     """
 
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]

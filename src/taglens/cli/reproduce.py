@@ -21,6 +21,8 @@ class Reproduce:
     """Train a run again from the settings in its folder and compare data, history, metrics and weights.
 
     On a CPU with the same versions the two are equal bit for bit. Call it in the folder in which `taglens train` was called.
+
+    $ taglens reproduce runs/mine
     """
 
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]

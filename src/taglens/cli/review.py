@@ -24,6 +24,9 @@ class Review:
     """Settle uncertain labels and suspected errors on a local web page, with the keyboard.
 
     Every answer is written at once to a journal beside the table; --export merges it into a copy of the table.
+
+    $ taglens review runs/mine labels.csv
+    $ taglens review runs/mine labels.csv --export
     """
 
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]

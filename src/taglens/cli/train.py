@@ -26,6 +26,9 @@ class Train:
     """Train on the known labels of some data; the run folder holds weights, metrics, history and report.html.
 
     Ctrl-C ends training and keeps the best epoch so far; the same command with --resume goes on.
+
+    $ taglens train labels.csv --images photos --out runs/mine
+    $ taglens train voc2012:VOCdevkit --known 0.1 --backbone RN101/openai --out runs/voc10
     """
 
     data: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
