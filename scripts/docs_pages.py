@@ -45,7 +45,7 @@ def page(room: str) -> str:
 
 
 def _titled(docs: Path, folder: str) -> list[dict[str, str]]:
-    return [{_title(path): path.relative_to(docs).as_posix()} for path in sorted((docs / folder).rglob("*.md"))]
+    return [{_title(path): path.relative_to(docs).as_posix()} for path in sorted((docs / folder).glob("*.md"))]
 
 
 def _listed(config: MkDocsConfig) -> list[str]:
