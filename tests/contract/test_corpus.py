@@ -62,7 +62,7 @@ def said_by(arguments, capsys):
     assert status in (1, 2)
     assert "Traceback" not in said.out + said.err
     start = next(number for number, line in enumerate(lines) if line.startswith("error "))
-    return re.sub(r"\d+ errors, \d+ warnings$", "", "\n".join(lines[start:])).strip()
+    return re.sub(r"\d+ errors?, \d+ warnings?$", "", "\n".join(lines[start:])).strip()
 
 
 @pytest.mark.parametrize("kind", KINDS)

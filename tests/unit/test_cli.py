@@ -50,7 +50,7 @@ def test_help_of_each_command_shows_an_example_and_fits_a_terminal(verb, capsys,
     with pytest.raises(SystemExit) as stopped:
         main([verb, "--help"])
     assert stopped.value.code == 0
-    usage, *shown = capsys.readouterr().out.splitlines()
+    _, *shown = capsys.readouterr().out.splitlines()
     assert any(line.startswith(f"    $ taglens {verb}") for line in shown)
     assert [line for line in shown if len(line) > 80 and "$ taglens" not in line] == []
 

@@ -55,7 +55,7 @@ def test_problems_with_their_rows(folder: Path, capsys: pytest.CaptureFixture[st
 
 def test_a_wrong_table_shows_all_its_problems(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = folder / "t.csv"
-    path.write_text("image,dog\na.png,yes\nb.png,no\nc.png\n")
+    path.write_text("image,dog\na.png,x\nb.png,-\nc.png\n")
     code, shown = _inspect(capsys, path)
     assert code == 1
     assert [line.split(":")[0].split(", ")[1] for line in shown.splitlines()[:3]] == ["row 2", "row 3", "row 4"]
@@ -71,7 +71,30 @@ def test_pictures_in_a_folder_beside_the_table(folder: Path, capsys: pytest.Capt
     shown = _inspect(capsys, path)[1]
     assert f"pictures are in {path.parent}/photos; add --images {path.parent}/photos" in shown
     shown = _inspect(capsys, path, options=DataOptions(images=path.parent / "photos"))[1]
-    assert "1 errors, 0 warnings" in shown  # only z.png is missing now
+    assert "1 error, 0 warnings" in shown  # only z.png is missing now
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        pytest.param(" photos/a.png ", "pictures are there without the spaces around their names", id="outer spaces"),
+        pytest.param("photos\\a.png", "pictures are there with / in their names where the table has \\", id="a table from Windows"),
+    ],
+)
+def test_names_that_nearly_fit(folder: Path, capsys: pytest.CaptureFixture[str], name: str, hint: str) -> None:
+    path = folder / "tables" / "t.csv"
+    (folder / "tables" / "photos").mkdir(parents=True)
+    (folder / "a.png").rename(folder / "tables" / "photos" / "a.png")
+    path.write_text(f"image,dog\n{name},1\n")
+    code, shown = _inspect(capsys, path)
+    assert code == 1
+    assert f"error {path}: {hint}; correct the column 'image'" in shown
+
+
+def test_tags_separated_by_commas(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = folder / "t.csv"
+    path.write_text('image,tags\na.png,"dog, cat"\nb.png,!dog\n')
+    assert f"warning {path}, column 'dog, cat': looks like several tags in one; write | between tags" in _inspect(capsys, path)[1]
 
 
 def test_no_known_label(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,6 @@
 """What people see: results on standard output; progress, warnings and errors on standard error."""
 
+import shlex
 import sys
 import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -29,6 +30,11 @@ def errors() -> Console:
 def say(message: str) -> None:
     """Tell the user what is going on."""
     errors().print(escape(message), soft_wrap=True)
+
+
+def say_next(*words: str) -> None:
+    """Tell the user the command that comes next in the story."""
+    say(f"next: {shlex.join(['taglens', *words])}")
 
 
 def warn(message: str) -> None:

@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
-from rich.console import Console
 from rich.markup import escape
-from rich.progress import Progress
 from rich.table import Table
 
-from taglens.datasets.checking import picture_problems, where_pictures_are
+from taglens.cli.console import output, progress, say_next
+from taglens.datasets.checking import picture_problems, why_missing
 from taglens.datasets.source import DataOptions, Part, examine_data
 from taglens.errors import TagLensError
 from taglens.labels.assembling import Reading
@@ -45,36 +44,41 @@ class Inspect:
 
 def run(config: Inspect) -> int:
     """Print the counts and problems of ``config.data``; return 0, or 1 if there is an error among the problems."""
-    console = Console()
     part: Part = config.part
     reading = examine_data(config.data, part, config.options)
     problems = list(reading.problems)
     if reading.table is not None:
-        problems += _table_problems(reading, config, console)
-        _print_table(console, config, reading.table)
-    return _print_problems(console, config, problems)
+        problems += _table_problems(reading, config)
+        _print_table(config, reading.table)
+    errors = _print_problems(config, problems)
+    if errors:
+        return 1
+    images = () if config.options.images is None else ("--images", str(config.options.images))
+    say_next("train", config.data, *images, "--backbone", "RN101/openai", "--out", "runs/mine")
+    return 0
 
 
-def _table_problems(reading: Reading, config: Inspect, console: Console) -> list[Problem]:
+def _table_problems(reading: Reading, config: Inspect) -> list[Problem]:
     table = reading.table
     assert table is not None
     reported = {problem.at(Path(config.data)) for problem in reading.problems}
     problems = [Problem(warning, level="warning") for warning in table.warnings if warning not in reported]
     problems += label_problems(table.labels, table.classes)
-    with Progress(console=console, transient=True) as progress:
-        task = progress.add_task("opening pictures" if config.check_pictures else "looking for pictures", total=len(table))
-        rows = None if reading.rows is None else reading.rows.tolist()
-        missing = list(picture_problems(table, rows, open_each=config.check_pictures, on_progress=lambda: progress.advance(task)))
-    if missing and (folder := where_pictures_are(table)) is not None:
-        problems.append(Problem(f"pictures are in {folder}; add --images {folder}"))
+    rows = None if reading.rows is None else reading.rows.tolist()
+    looking = picture_problems(table, rows, open_each=config.check_pictures)
+    shown = progress(looking, "opening pictures" if config.check_pictures else "looking for pictures", len(table))
+    missing = [problem for problem in shown if problem is not None]
+    if missing and (hint := why_missing(table)) is not None:
+        problems.append(Problem(hint))
     return problems + missing
 
 
-def _print_table(console: Console, config: Inspect, table: LabelTable) -> None:
+def _print_table(config: Inspect, table: LabelTable) -> None:
+    console = output()
     counts = class_counts(table)
     sourced = any(count.predicted or count.reviewed for count in counts)
     headings = ["positive", "negative", "unknown", *(["given", "predicted", "reviewed"] if sourced else [])]
-    console.print(escape(f"{config.data}: {len(table):,} pictures, {len(counts)} classes"), soft_wrap=True, highlight=False)
+    console.print(escape(f"{config.data}: {len(table):,} pictures, {len(counts)} classes"), soft_wrap=True)
     shown = Table("class")
     for heading in headings:
         shown.add_column(heading, justify="right")
@@ -83,7 +87,7 @@ def _print_table(console: Console, config: Inspect, table: LabelTable) -> None:
     shown.add_section()
     shown.add_row("all", *(f"{sum(getattr(count, heading) for count in counts):,}" for heading in headings))
     console.print(shown)
-    console.print(_summary(table, counts), highlight=False)
+    console.print(_summary(table, counts))
 
 
 def _summary(table: LabelTable, counts: Sequence[ClassCounts]) -> str:
@@ -93,16 +97,18 @@ def _summary(table: LabelTable, counts: Sequence[ClassCounts]) -> str:
     return f"{known:,} of {cells:,} labels are known ({known / cells:.1%})" + (f"; splits: {splits}" if splits else "; no split column")
 
 
-def _print_problems(console: Console, config: Inspect, problems: Sequence[Problem]) -> int:
+def _print_problems(config: Inspect, problems: Sequence[Problem]) -> int:
+    console = output()
     errors = sum(problem.level == "error" for problem in problems)
     for problem in sorted(problems, key=lambda problem: problem.level != "error")[: config.most]:
         colour = "red" if problem.level == "error" else "yellow"
         text = problem.at(config.data)
-        console.print(f"[{colour}]{problem.level}[/] {escape(text)}", soft_wrap=True, highlight=False)
+        console.print(f"[{colour}]{problem.level}[/] {escape(text)}", soft_wrap=True)
     if len(problems) > config.most:
         console.print(f"... and {len(problems) - config.most:,} more problems; --most {len(problems)} lists them all")
     if not problems:
         console.print("[green]no problem found[/]")
     else:
-        console.print(f"{errors:,} errors, {len(problems) - errors:,} warnings")
-    return 1 if errors else 0
+        warnings = len(problems) - errors
+        console.print(f"{errors:,} error{'s' * (errors != 1)}, {warnings:,} warning{'s' * (warnings != 1)}")
+    return errors

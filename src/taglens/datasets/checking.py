@@ -1,7 +1,7 @@
 """Whether the pictures of a table are there and can be opened."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -15,27 +15,18 @@ _SIZE_OF_OPENING = 64
 
 
 def picture_problems(
-    table: LabelTable,
-    rows: Sequence[int] | None,
-    *,
-    open_each: bool = False,
-    threads: int = 4,
-    on_progress: Callable[[], None] | None = None,
-) -> Iterator[Problem]:
-    """Yield a problem for every picture that is missing or, with ``open_each``, cannot be opened; ``rows`` are their rows in the file."""
+    table: LabelTable, rows: Sequence[int] | None, *, open_each: bool = False, threads: int = 4
+) -> Iterator[Problem | None]:
+    """Yield for every picture what is wrong: it is missing or, with ``open_each``, cannot be opened; ``rows`` are the rows in the file."""
 
     def reason(image: int) -> str | None:
-        found = _reason(table.path(image), open_each)
-        if on_progress is not None:
-            on_progress()
-        return found
+        return _reason(table.path(image), open_each)
 
     with ThreadPoolExecutor(threads) as pool:  # decoding and the file system both let other threads run
         places = iter(range(len(table)))
         while part := list(islice(places, 1024)):  # in parts: a stop is not kept waiting for a million pictures
             for image, found in zip(part, pool.map(reason, part), strict=True):
-                if found is not None:
-                    yield Problem(found, None if rows is None else int(rows[image]), "image")
+                yield None if found is None else Problem(found, None if rows is None else int(rows[image]), "image")
 
 
 def _reason(path: Path, open_each: bool) -> str | None:
@@ -51,12 +42,24 @@ def _reason(path: Path, open_each: bool) -> str | None:
     return None
 
 
-def where_pictures_are(table: LabelTable, sample: int = 200) -> Path | None:
-    """Return the folder beside or below the table's where the missing pictures are, to be named with --images; None if there is none."""
+def why_missing(table: LabelTable, sample: int = 200) -> str | None:
+    """Return what would find missing pictures: another folder, or names without outer space or backslashes; None if nothing would."""
     if table.root is None or not table.root.is_dir():
         return None
     names = table.images[:sample]
     folders = [folder for folder in islice(sorted(table.root.iterdir()), 100) if folder.is_dir()]
     hits = Counter({folder: sum((folder / name).is_file() for name in names) for folder in folders})
-    best = hits.most_common(1)
-    return best[0][0] if best and best[0][1] else None
+    for folder, found in hits.most_common(1):
+        if found:
+            return f"pictures are in {folder}; add --images {folder}"
+    for mended, what in (
+        (str.strip, "without the spaces around their names"),
+        (_with_slashes, "with / in their names where the table has \\"),
+    ):
+        if any(mended(name) != name and (table.root / mended(name)).is_file() for name in names):
+            return f"pictures are there {what}; correct the column 'image'"
+    return None
+
+
+def _with_slashes(name: str) -> str:
+    return name.replace("\\", "/")

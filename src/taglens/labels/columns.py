@@ -13,7 +13,9 @@ from taglens.labels.origins import GIVEN, Origin, parse_origin
 from taglens.labels.states import UNKNOWN
 from taglens.labels.table import PROBABILITY, SOURCE, require_class_names
 
-_STATES = np.array([0, 1, UNKNOWN], dtype=np.int8)
+_WORDS = {"0": 0, "1": 1, "": UNKNOWN, "0.0": 0, "1.0": 1, "false": 0, "true": 1, "no": 0, "yes": 1}
+"""What a cell may say, in small letters; the first three also stand for numbers. pandas writes 1.0 where a column has blanks."""
+_STATES = np.array([*_WORDS.values(), UNKNOWN], dtype=np.int8)
 
 BadCell = tuple[int, str, str]
 """(record, column, message): a cell that cannot be used, before its row in the file is known."""
@@ -56,9 +58,8 @@ def find_layout(header: Sequence[str], where: str) -> Layout:
     """
     names = [name.strip() for name in header]
     if "image" not in names:
-        if len(names) == 1 and any(sign in names[0] for sign in ";\t"):
-            separator = "';'" if ";" in names[0] else "tabs"
-            raise TableError(f"{where}: the columns are separated by {separator}; save the table with commas")
+        names = ["image" if name.lower() == "image" else name for name in names]
+    if "image" not in names:
         raise TableError(f"{where}: no column 'image', came {', '.join(map(repr, names[:8]))}; name the column of the pictures 'image'")
     for name in ("image", "split"):
         if names.count(name) > 1:
@@ -98,7 +99,8 @@ def states(column: pa.ChunkedArray, name: str) -> tuple[NDArray[np.int8], list[B
     """Read a column of 1, 0 and blank as int8 (record,), with the cells that are anything else."""
     kind = column.type
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        found = pc.index_in(pc.utf8_trim_whitespace(column.fill_null("")), value_set=pa.array(["0", "1", ""], type=kind))
+        plain = pc.utf8_lower(pc.utf8_trim_whitespace(column.fill_null("")))
+        found = pc.index_in(plain, value_set=pa.array(list(_WORDS), type=kind))
     elif pa.types.is_boolean(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind):
         numbers = column.cast(pa.float64())
         found = pc.index_in(numbers, value_set=pa.array([0.0, 1.0]))
@@ -106,15 +108,13 @@ def states(column: pa.ChunkedArray, name: str) -> tuple[NDArray[np.int8], list[B
         found = pc.if_else(blank, pa.scalar(2, pa.int32()), found)
     else:
         raise TableError(f"column {name!r} holds {kind}; expected 1 (present), 0 (absent) or blank (not checked)")
-    codes = found.fill_null(3).to_numpy()
-    bad = np.flatnonzero(codes == 3)
-    return _STATES[np.where(codes == 3, 2, codes)], [(int(row), name, _cell_message(str(column[int(row)].as_py()))) for row in bad]
+    codes = found.fill_null(len(_WORDS)).to_numpy()
+    bad = np.flatnonzero(codes == len(_WORDS))
+    return _STATES[codes], [(int(row), name, _cell_message(str(column[int(row)].as_py()))) for row in bad]
 
 
 def _cell_message(value: str) -> str:
     message = f"expected 1 (present), 0 (absent) or blank (not checked), came {value!r}; "
-    if value.strip() in ("1.0", "0.0"):
-        return message + "write whole numbers (in pandas: astype('Int8') before saving)"
     if value.strip() == "-1":
         return message + "projects mean different things by -1: write 0 or leave the cell blank"
     return message + "correct the cell"

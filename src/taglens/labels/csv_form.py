@@ -2,7 +2,8 @@
 
 Wide: ``image[,split],dog,cat,beach`` with 1 = present, 0 = absent, blank = not checked.
 Tags: ``image[,split],tags``, see :mod:`taglens.labels.tags_form`.
-Both may have the columns ``dog:probability`` and ``dog:source`` that say where a label came from.
+Both may have the columns ``dog:probability`` and ``dog:source`` that say where a label came from. Columns are separated by commas;
+semicolons and tabs, which spreadsheets write in some countries, are read too.
 """
 
 import csv
@@ -25,6 +26,7 @@ from taglens.outputs import atomic_path
 _BLOCK = 1 << 22  # a row must fit into a block: thousands of classes do
 _CELLS = np.array(["0", "1", ""])
 _ROWS_AT_ONCE = 4096
+_SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 
 
 def read_csv(path: Path) -> RawTable:
@@ -35,11 +37,9 @@ def read_csv(path: Path) -> RawTable:
     """
     where = f"{path}, row 1"
     try:
-        header = next((record for record in _records(path) if record), None)
-        if header is None:
-            raise TableError(f"{path}: the table is empty; expected a header such as image,dog,cat")
+        header, separator = _header(path)
         layout = find_layout(header, where)
-        columns, ragged = _columns(path, len(header))
+        columns, ragged = _columns(path, len(header), separator)
     except UnicodeDecodeError as error:
         raise TableError(f"{path}: not UTF-8 text (byte {error.start}); save the table as 'CSV UTF-8'") from error
     except csv.Error as error:
@@ -49,7 +49,7 @@ def read_csv(path: Path) -> RawTable:
         return columns[place].slice(1)
 
     def row_numbers() -> NDArray[np.int64]:
-        return np.array([row for row, record in _numbered(path) if len(record) == len(header)][1:], dtype=np.int64)
+        return np.array([row for row, record in _numbered(path, separator) if len(record) == len(header)][1:], dtype=np.int64)
 
     raw = read_tags(layout, column, row_numbers) if is_tags(layout) else read_wide(layout, column, row_numbers)
     require_owners(layout, raw.classes, where)
@@ -57,7 +57,16 @@ def read_csv(path: Path) -> RawTable:
     return raw
 
 
-def _columns(path: Path, width: int) -> tuple[list[pa.ChunkedArray], list[tuple[int, str]]]:
+def _header(path: Path) -> tuple[list[str], str]:
+    """Return the first row and the separator of the columns: the first with which one is the pictures', else that of the most columns."""
+    found = [(next(filter(None, _records(path, separator)), []), separator) for separator in _SEPARATORS]
+    if not found[0][0]:
+        raise TableError(f"{path}: the table is empty; expected a header such as image,dog,cat")
+    fitting = [one for one in found if "image" in (name.strip().lower() for name in one[0])]
+    return fitting[0] if fitting else max(found, key=lambda one: len(one[0]))
+
+
+def _columns(path: Path, width: int, separator: str) -> tuple[list[pa.ChunkedArray], list[tuple[int, str]]]:
     """Read all cells as text, the header included, and list the rows that are too short or too long."""
     ragged: list[object] = []
 
@@ -69,27 +78,28 @@ def _columns(path: Path, width: int) -> tuple[list[pa.ChunkedArray], list[tuple[
         table = pyarrow.csv.read_csv(
             path,
             read_options=pyarrow.csv.ReadOptions(autogenerate_column_names=True, block_size=_BLOCK),
-            parse_options=pyarrow.csv.ParseOptions(invalid_row_handler=skip, newlines_in_values=True),
+            parse_options=pyarrow.csv.ParseOptions(delimiter=separator, invalid_row_handler=skip, newlines_in_values=True),
             convert_options=pyarrow.csv.ConvertOptions(
                 column_types={f"f{place}": pa.string() for place in range(width)}, strings_can_be_null=False, null_values=[]
             ),
         )
     except pa.ArrowInvalid as error:
-        list(_records(path))  # says where the text is not UTF-8
+        list(_records(path, separator))  # says where the text is not UTF-8
         raise TableError(f"{path}: not a CSV table ({error}); save it again as 'CSV UTF-8'") from error
-    wrong = [(row, len(record)) for row, record in _numbered(path) if len(record) != width] if ragged else []
-    return table.columns, [(row, f"expected {width} cells as in the header, came {came}; add or remove commas") for row, came in wrong]
+    wrong = [(row, len(record)) for row, record in _numbered(path, separator) if len(record) != width] if ragged else []
+    message = f"expected {width} cells as in the header, came {{}}; add or remove {_SEPARATORS[separator]}"
+    return table.columns, [(row, message.format(came)) for row, came in wrong]
 
 
-def _records(path: Path) -> Iterator[list[str]]:
+def _records(path: Path, separator: str) -> Iterator[list[str]]:
     with path.open(encoding="utf-8-sig", newline="") as file:
-        yield from csv.reader(file)
+        yield from csv.reader(file, delimiter=separator)
 
 
-def _numbered(path: Path) -> Iterator[tuple[int, list[str]]]:
+def _numbered(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
     """Yield every record that is not blank with the line it starts on, the first line being 1."""
     with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file)
+        reader = csv.reader(file, delimiter=separator)
         line = 1
         for record in reader:
             if record:

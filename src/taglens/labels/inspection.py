@@ -37,11 +37,12 @@ def class_counts(table: LabelTable) -> tuple[ClassCounts, ...]:
 
 
 def label_problems(labels: PartialLabels, classes: Sequence[str]) -> tuple[Problem, ...]:
-    """Return what labels lack for training: nothing known at all (an error), or classes without a known positive or negative."""
+    """Return what speaks against training: nothing known (an error), names that look like several, classes without a 1 or without a 0."""
     counts = labels.counts()
     if not (counts.positive + counts.negative).any():
         return (Problem("no known label at all; expected at least one cell with 1 or 0", level="error"),)
-    found = []
+    several = [str(name) for name in classes if ", " in name or ";" in name]
+    found = [Problem("looks like several tags in one; write | between tags", column=name, level="warning") for name in several]
     for count, kind, result in (
         (counts.positive, "positive", "it stays, but its score rests on its name alone"),
         (counts.negative, "negative", "it stays, but nothing says what it is not"),

@@ -82,13 +82,38 @@ def test_provenance_columns(write: Write) -> None:
 
 
 PLACE = "{path}, row {row}, column {column!r}: "
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("image,dog,cat\r\na.jpg,1,\r\nb.jpg,0,1\r\n", id="commas, line ends of Windows"),
+        pytest.param("\ufeffimage;dog;cat\r\na.jpg;1;\r\nb.jpg;0;1\r\n", id="semicolons and a mark, as Excel writes in half of Europe"),
+        pytest.param("image\tdog\tcat\na.jpg\t1\t\nb.jpg\t0\t1\n", id="tabs, as copied from a spreadsheet"),
+        pytest.param("Image, dog ,cat\na.jpg, 1,\nb.jpg,0 ,1\n", id="a capital, blanks around"),
+        pytest.param("image,dog,cat\na.jpg,TRUE,\nb.jpg,FALSE,true\n", id="truth values of a spreadsheet"),
+        pytest.param("image,dog,cat\na.jpg,Yes,\nb.jpg,no,YES\n", id="yes and no"),
+        pytest.param("image,dog,cat\na.jpg,1.0,\nb.jpg,0.0,1.0\n", id="pandas, of columns with blanks"),
+        pytest.param("image;tags\na.jpg;dog|?cat\nb.jpg;!dog|cat\n", id="tags behind a semicolon"),
+    ],
+)
+def test_spreadsheets_of_all_kinds_say_the_same(tmp_path, text):
+    path = tmp_path / "labels.csv"
+    path.write_bytes(text.encode())
+    table = LabelTable.read(path)
+    assert (table.images, table.classes) == (("a.jpg", "b.jpg"), ("dog", "cat"))
+    assert table.labels.values.tolist() == [[1, -1], [0, 1]]
+
+
 CELL = "expected 1 (present), 0 (absent) or blank (not checked), came "
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        pytest.param("image,dog\na.jpg,1\nb.jpg,yes\n", "{path}, row 3, column 'dog': " + CELL + "'yes'; correct the cell", id="a word"),
+        pytest.param(
+            "image,dog\na.jpg,1\nb.jpg,maybe\n", "{path}, row 3, column 'dog': " + CELL + "'maybe'; correct the cell", id="a word"
+        ),
         pytest.param(
             "image,dog\na.jpg,1\n\n\nb.jpg,2\n", "{path}, row 5, column 'dog': " + CELL + "'2'; correct the cell", id="after blank lines"
         ),
@@ -101,11 +126,6 @@ CELL = "expected 1 (present), 0 (absent) or blank (not checked), came "
             "image,dog\na.jpg,-1\n",
             "{path}, row 2, column 'dog': " + CELL + "'-1'; projects mean different things by -1: write 0 or leave the cell blank",
             id="a foreign code",
-        ),
-        pytest.param(
-            "image,dog\na.jpg,1.0\n",
-            "{path}, row 2, column 'dog': " + CELL + "'1.0'; write whole numbers (in pandas: astype('Int8') before saving)",
-            id="saved by pandas with gaps",
         ),
         pytest.param(
             "image,dog\na.jpg,x\nb.jpg,y\nc.jpg,z\n",
@@ -150,9 +170,14 @@ CELL = "expected 1 (present), 0 (absent) or blank (not checked), came "
             id="no image column",
         ),
         pytest.param(
-            "image;dog\na.jpg;1\n",
-            "{path}, row 1: the columns are separated by ';'; save the table with commas",
-            id="semicolons of some Excels",
+            "name;dog\na.jpg;1\n",
+            "{path}, row 1: no column 'image', came 'name', 'dog'; name the column of the pictures 'image'",
+            id="no image column, semicolons",
+        ),
+        pytest.param(
+            "image;dog\na.jpg;1;0\n",
+            "{path}, row 2: expected 2 cells as in the header, came 3; add or remove semicolons",
+            id="long, semicolons",
         ),
         pytest.param("image,dog,\na.jpg,1,\n", "{path}, row 1: column 3 has no name; name or remove it", id="a comma too much"),
         pytest.param("image,dog,image\na.jpg,1,b\n", "{path}, row 1: column 'image' comes twice; remove one of them", id="image twice"),
