@@ -5,7 +5,7 @@ Axis words, used in every signature: ``batch image label position channel guide_
 
 from typing import NamedTuple, TypeAlias
 
-from jaxtyping import Float, Int8
+from jaxtyping import Bool, Float, Int8
 from torch import Tensor
 
 Pictures: TypeAlias = Float[Tensor, "batch 3 height width"]
@@ -15,6 +15,7 @@ Logits: TypeAlias = Float[Tensor, "batch label"]
 Attention: TypeAlias = Float[Tensor, "batch label position"]
 ClassVectors: TypeAlias = Float[Tensor, "label channel"]
 Targets: TypeAlias = Int8[Tensor, "batch label"]
+Known: TypeAlias = Bool[Tensor, "batch label"]
 
 
 class Features(NamedTuple):

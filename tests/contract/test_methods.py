@@ -1,5 +1,7 @@
 """What every method promises, whatever it computes: a new one joins by its line in METHODS."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -69,6 +71,23 @@ def build(backbone, case, classes=CLASSES, state=None):
 
 def logits(recognizer, features):
     return recognizer.method(features, recognizer.classifier).logits.detach()
+
+
+@pytest.mark.parametrize("share", [0.1, 0.8])
+def test_training_logits_are_the_method_s_where_labels_are_known(backbone, features, case, share):
+    """Values and the gradients of every weight: what is unknown may be left out, and adds nothing."""
+    made = build(backbone, case)
+    known = torch.rand(6, len(CLASSES), generator=torch.Generator().manual_seed(2)) < share
+    known[0, 1] = True
+    weights = [weight for weight in made.method.parameters() if weight.requires_grad]
+    found = []
+    for score in (partial(made.method.training_logits, known=known), lambda *given: made.method(*given).logits):
+        scored = score(features, made.method.classifier(backbone.texts()))
+        assert torch.isfinite(scored).all()
+        gradients = torch.autograd.grad(scored[known].square().sum(), weights, allow_unused=True) if weights else ()
+        found.append([scored[known], *(gradient for gradient in gradients if gradient is not None)])
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
 
 
 def test_one_finite_logit_for_each_class(backbone, features, case):

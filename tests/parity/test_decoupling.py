@@ -51,6 +51,22 @@ def test_unknown_labels_which_have_no_gradient_change_nothing(dtype, share):
     assert_close(evaluate(blocked.attention_scores, tensors), expected(tensors), dtype)
 
 
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.4, 0.9])
+@pytest.mark.parametrize("count", [1, 2])
+def test_known_scores_are_exact_and_the_others_finite(threads, count, share):
+    threads(count)
+    tensors = inputs(6, 9, 11, 32, torch.float64)
+    known = torch.rand(6, 11, generator=torch.Generator().manual_seed(1)) < share
+    known[0, 0] = True
+    tensors["outer"] = tensors["outer"] * known[:, :, None]
+    came, wanted = evaluate(lambda *parts: blocked.attention_scores(*parts, known), tensors), expected(tensors)
+    assert torch.isfinite(came["scores"]).all()
+    assert (came["scores"][~known] == 0).all() == (share <= 0.5), "up to a half they are left out"
+    for scores in (came["scores"], wanted["scores"]):
+        scores[~known] = 0
+    assert_close(came, wanted, torch.float64)
+
+
 def test_tanh_by_way_of_sigmoid_is_off_by_two_roundings_of_one_at_most():
     values = torch.cat([torch.linspace(-20, 20, 400_001), torch.logspace(-30, 2, 10_000), torch.tensor([0.0, -0.0, 1e30, -1e30])])
     half = torch.empty(len(values), 1)

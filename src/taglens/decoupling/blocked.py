@@ -6,7 +6,7 @@ With t = tanh(u g), and ds the gradient of s:
     du_bph  = sum over l of ds w_h (1 - t^2) g_lh
     dg_lh   = sum over b, p of ds w_h (1 - t^2) u_bph
 
-A score without gradient adds nothing and is left out: unknown labels, most of them in partial data, cost no backward pass.
+A score that is not known is left at 0, and one without gradient adds nothing: unknown labels, most of them in partial data, cost little.
 
 No (batch, label, position, hidden) tensor exists at any time: a block is one class against some rows (picture and position) of u, and
 every step works on it in place. The block holds t / 2 = sigmoid(2 u g) - 1/2, because PyTorch's sigmoid is eight times as fast as
@@ -22,23 +22,31 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from taglens.decoupling.parallel import in_shares
+from taglens.shapes import Known
 
 _BLOCK_ELEMENTS = {"cpu": 1 << 19, "cuda": 1 << 24}
 """Elements of one block: 2 MB in float32 stays in a core's caches and outweighs the calls; a GPU needs more work for each launch."""
 _FEW = 0.5
-"""Share of scores with a gradient, up to which the rows of each class are picked out; above it picking costs more than it saves."""
+"""Up to this share of scores that count (or have a gradient) the rows of each class are picked out; above it picking costs too much."""
 
 
 def attention_scores(
     features: Float[Tensor, "batch position hidden"],
     guide: Float[Tensor, "label hidden"],
     weight: Float[Tensor, " hidden"],
+    known: Known | None = None,
 ) -> Float[Tensor, "batch label position"]:
-    """Return the same scores as :func:`taglens.decoupling.reference.attention_scores`; half precision is computed in float32."""
+    """Return the same scores as :func:`taglens.decoupling.reference.attention_scores`; half precision is computed in float32.
+
+    Where a label is not ``known`` the score may be 0 instead.
+    """
     given = torch.promote_types(torch.promote_types(features.dtype, guide.dtype), weight.dtype)
     used = torch.promote_types(given, torch.float32)
     batch, positions, _ = features.shape
-    scores: Tensor = _BlockedScores.apply(features.flatten(0, 1).to(used), guide.to(used), weight.to(used))
+    counts = None
+    if known is not None and known.count_nonzero() <= _FEW * known.numel():
+        counts = known.T.repeat_interleave(positions, dim=1)
+    scores: Tensor = _BlockedScores.apply(features.flatten(0, 1).to(used), guide.to(used), weight.to(used), counts)
     return scores.view(len(guide), batch, positions).transpose(0, 1).contiguous().to(given)
 
 
@@ -46,22 +54,27 @@ class _BlockedScores(torch.autograd.Function):
     """Scores (label, row) of rows (row, hidden)."""
 
     @staticmethod
-    def forward(context: Any, rows: Tensor, guide: Tensor, weight: Tensor) -> Tensor:
+    def forward(context: Any, rows: Tensor, guide: Tensor, weight: Tensor, counts: Tensor | None) -> Tensor:
         context.save_for_backward(rows, guide, weight)
-        scores = rows.new_empty(len(guide), len(rows))
-        in_shares(lambda start, stop: _score(rows[start:stop], guide, weight, scores[:, start:stop]), len(rows), rows.device)
+        scores = rows.new_zeros(len(guide), len(rows))
+
+        def work(start: int, stop: int) -> None:
+            part = rows[start:stop], guide, weight, scores[:, start:stop]
+            _score(*part) if counts is None else _score_few(*part, counts[:, start:stop])
+
+        in_shares(work, len(rows), rows.device)
         return scores
 
     @staticmethod
     @once_differentiable
-    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         rows, guide, weight = context.saved_tensors
         gradient, by_rows = gradients[0].contiguous(), torch.zeros_like(rows)
         shares = in_shares(
             lambda start, stop: _slope(rows[start:stop], guide, gradient[:, start:stop], by_rows[start:stop]), len(rows), rows.device
         )
         by_guide, by_weight = (torch.stack(parts).sum(0) for parts in zip(*shares, strict=True))
-        return by_rows.mul_(4 * weight), by_guide.mul_(4 * weight), by_weight.sum(0).mul_(2)
+        return by_rows.mul_(4 * weight), by_guide.mul_(4 * weight), by_weight.sum(0).mul_(2), None
 
 
 def _score(rows: Tensor, guide: Tensor, weight: Tensor, scores: Tensor) -> None:
@@ -71,6 +84,16 @@ def _score(rows: Tensor, guide: Tensor, weight: Tensor, scores: Tensor) -> None:
         for label, own in enumerate(guide):
             _half_tanh(rows[start:stop], own, block)
             torch.mv(block, doubled, out=scores[label, start:stop])
+
+
+def _score_few(rows: Tensor, guide: Tensor, weight: Tensor, scores: Tensor, counts: Tensor) -> None:
+    """Fill scores (label, row) where they count."""
+    doubled, memory = 2 * weight, _memory(rows)
+    for label, own in enumerate(guide):
+        for chosen in torch.split(counts[label].nonzero()[:, 0], len(memory)):
+            block = torch.index_select(rows, 0, chosen, out=memory[: len(chosen)])
+            _half_tanh(block, own, block)
+            scores[label, chosen] = torch.mv(block, doubled)
 
 
 def _slope(rows: Tensor, guide: Tensor, gradient: Tensor, by_rows: Tensor) -> tuple[Tensor, Tensor]:
@@ -110,9 +133,14 @@ def _half_tanh(rows: Tensor, own: Tensor, block: Tensor) -> None:
 
 def _blocks(rows: Tensor) -> Iterator[tuple[int, int, Tensor]]:
     """Yield the first row, the last row + 1 and memory (row, hidden) to work in, which is the same for all blocks."""
-    count, hidden = rows.shape
-    step = max(1, _BLOCK_ELEMENTS.get(rows.device.type, 1 << 20) // max(hidden, 1))
-    memory = rows.new_empty(min(step, count), hidden)
-    for start in range(0, count, step):
-        stop = min(start + step, count)
+    memory = _memory(rows)
+    for start in range(0, len(rows), len(memory)):
+        stop = min(start + len(memory), len(rows))
         yield start, stop, memory[: stop - start]
+
+
+def _memory(rows: Tensor) -> Tensor:
+    """Return memory (row, hidden) for a block, of at least one row."""
+    count, hidden = rows.shape
+    most = _BLOCK_ELEMENTS.get(rows.device.type, 1 << 20) // max(hidden, 1)
+    return rows.new_empty(max(1, min(most, count)), hidden)

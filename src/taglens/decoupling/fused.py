@@ -27,6 +27,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from taglens.errors import TagLensError
+from taglens.shapes import Known
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 
@@ -40,8 +41,9 @@ def attention_scores(
     features: Float[Tensor, "batch position hidden"],
     guide: Float[Tensor, "label hidden"],
     weight: Float[Tensor, " hidden"],
+    known: Known | None = None,
 ) -> Float[Tensor, "batch label position"]:
-    """Return the same scores as :func:`taglens.decoupling.reference.attention_scores`.
+    """Return the same scores as :func:`taglens.decoupling.reference.attention_scores`, all of them.
 
     Raises:
         TagLensError: float64, or a device that Triton does not serve.

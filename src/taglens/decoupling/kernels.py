@@ -11,8 +11,10 @@ from torch import Tensor
 
 from taglens.decoupling import blocked, reference, unrolled
 from taglens.errors import TagLensError, unknown_name
+from taglens.shapes import Known
 
-ScoreKernel: TypeAlias = Callable[[Tensor, Tensor, Tensor], Tensor]
+ScoreKernel: TypeAlias = Callable[[Tensor, Tensor, Tensor, Known | None], Tensor]
+"""Features, guide and weight, and for which labels of which pictures the scores count; all if that is None."""
 
 KERNELS: tuple[str, ...] = ("reference", "blocked", "fused", "unrolled")
 

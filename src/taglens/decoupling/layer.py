@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from taglens.decoupling.kernels import score_kernel
 from taglens.errors import TagLensError
-from taglens.shapes import Attention, FeatureMap
+from taglens.shapes import Attention, FeatureMap, Known
 
 
 class Decoupled(NamedTuple):
@@ -79,16 +79,20 @@ class SemanticDecoupling(nn.Module):
             layer.weight.copy_((state["fc4.weight"] @ state["fc3.weight"])[0])
         return layer
 
-    def scores(self, features: FeatureMap, guide: Float[Tensor, "label guide_channel"]) -> Attention:
-        """Return s (batch, label, position), before the softmax."""
-        scores = score_kernel(self.kernel, features.device)(self.project_features(features), self.project_guide(guide), self.weight)
+    def scores(self, features: FeatureMap, guide: Float[Tensor, "label guide_channel"], known: Known | None = None) -> Attention:
+        """Return s (batch, label, position), before the softmax; see :meth:`forward`."""
+        kernel = score_kernel(self.kernel, features.device)
+        scores = kernel(self.project_features(features), self.project_guide(guide), self.weight, known)
         if self.anchor is None or self.log_sharpness is None:
             return scores
         # the cosine divides (batch, label, position) values, not the map, which is larger
         similarity: Tensor = torch.einsum("bpn,ln->blp", features, self.anchor) / features.norm(dim=-1).clamp(min=1e-12)[:, None]
         return scores + self.log_sharpness.exp() * similarity
 
-    def forward(self, features: FeatureMap, guide: Float[Tensor, "label guide_channel"]) -> Decoupled:
-        """Return the class features (batch, label, channel) and the attention (batch, label, position), which sums to 1."""
-        attention = self.scores(features, guide).softmax(dim=-1)
+    def forward(self, features: FeatureMap, guide: Float[Tensor, "label guide_channel"], known: Known | None = None) -> Decoupled:
+        """Return the class features (batch, label, channel) and the attention (batch, label, position), which sums to 1.
+
+        Where a label is not ``known`` they may be anything finite: a kernel need not compute its scores.
+        """
+        attention = self.scores(features, guide, known).softmax(dim=-1)
         return Decoupled(attention @ features, attention)

@@ -12,11 +12,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from taglens.shapes import Known
+
 
 def attention_scores(
     features: Float[Tensor, "batch position hidden"],
     guide: Float[Tensor, "label hidden"],
     weight: Float[Tensor, " hidden"],
+    known: Known | None = None,
 ) -> Float[Tensor, "batch label position"]:
-    """Return s (batch, label, position); holds a (batch, label, position, hidden) tensor, so keep to small inputs and tests."""
+    """Return s (batch, label, position); holds a (batch, label, position, hidden) tensor, so keep to small inputs and tests.
+
+    All scores are computed, ``known`` or not.
+    """
     return torch.einsum("blph,h->blp", torch.tanh(torch.einsum("bph,lh->blph", features, guide)), weight)

@@ -4,6 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from taglens.shapes import Known
+
 MOST_CHUNKS = 64
 """Chunks stand in the graph one by one, so their number is bounded; each holds (batch, classes of the chunk, position, hidden)."""
 
@@ -12,8 +14,9 @@ def attention_scores(
     features: Float[Tensor, "batch position hidden"],
     guide: Float[Tensor, "label hidden"],
     weight: Float[Tensor, " hidden"],
+    known: Known | None = None,
 ) -> Float[Tensor, "batch label position"]:
-    """Return the same scores as :func:`taglens.decoupling.reference.attention_scores`, chunk after chunk.
+    """Return the same scores as :func:`taglens.decoupling.reference.attention_scores`, all of them, chunk after chunk.
 
     Up to 64 classes each is a chunk of its own: 0.4 MB per picture for 196 positions and 512 hidden channels, against 0.4 MB times the
     number of classes for the reference.

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from taglens.errors import unknown_name
 from taglens.labels.states import PartialLabels
-from taglens.losses.base import Loss, LossSum
+from taglens.losses.base import KnownOnly, Loss, LossSum
 from taglens.losses.class_balanced import ClassBalanced
 from taglens.losses.partial_asymmetric import PartialAsymmetric
 from taglens.losses.partial_bce import PartialBCE
@@ -38,4 +38,4 @@ def build_loss(name: str, labels: PartialLabels, **options: float) -> Loss:
     return LOSSES[name](**counted, **options)
 
 
-__all__ = ["LOSSES", "Loss", "LossSum", "build_loss"]
+__all__ = ["LOSSES", "KnownOnly", "Loss", "LossSum", "build_loss"]

@@ -20,6 +20,10 @@ class LossSum(NamedTuple):
 Loss: TypeAlias = Callable[[Logits, Targets], LossSum]
 
 
+class KnownOnly:
+    """A loss whose value and gradient do not depend on the logits of unknown labels, so that training may leave their work out."""
+
+
 def sum_over_known(entries: Float[Tensor, "batch label"], targets: Targets) -> LossSum:
     """Sum ``entries`` where the target is known; unknown entries get exactly zero gradient."""
     known = targets >= 0

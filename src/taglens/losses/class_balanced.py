@@ -8,12 +8,12 @@ from torch.nn import functional
 
 from taglens.errors import TagLensError
 from taglens.labels.states import PartialLabels
-from taglens.losses.base import LossSum, sum_over_known
+from taglens.losses.base import KnownOnly, LossSum, sum_over_known
 from taglens.shapes import Logits, Targets
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClassBalanced:
+class ClassBalanced(KnownOnly):
     """Binary cross-entropy over known labels with a weight for each state of each class.
 
     weight(n) = (1 - beta) / (1 - beta^n), n known labels of that state; the two weights of a class sum to 2.

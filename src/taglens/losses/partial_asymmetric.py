@@ -6,12 +6,12 @@ import torch
 from torch.nn import functional
 
 from taglens.errors import TagLensError
-from taglens.losses.base import LossSum, sum_over_known
+from taglens.losses.base import KnownOnly, LossSum, sum_over_known
 from taglens.shapes import Logits, Targets
 
 
 @dataclass(frozen=True, kw_only=True)
-class PartialAsymmetric:
+class PartialAsymmetric(KnownOnly):
     """Asymmetric loss over known labels: easy negatives count less.
 
     positive: (1 - p)^gamma_positive log p;  negative: (1 - q)^gamma_negative log q,  q = min(1 - p + clip, 1)

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 from torch.nn import functional
 
-from taglens.losses.base import LossSum, sum_over_known
+from taglens.losses.base import KnownOnly, LossSum, sum_over_known
 from taglens.shapes import Logits, Targets
 
 
 @dataclass(frozen=True, kw_only=True)
-class PartialBCE:
+class PartialBCE(KnownOnly):
     """Binary cross-entropy over known labels.
 
     L = sum over known (i, c) of -[y log p + (1 - y) log(1 - p)],  p = sigmoid(z)

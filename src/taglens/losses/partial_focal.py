@@ -6,12 +6,12 @@ import torch
 from torch.nn import functional
 
 from taglens.errors import TagLensError
-from taglens.losses.base import LossSum, sum_over_known
+from taglens.losses.base import KnownOnly, LossSum, sum_over_known
 from taglens.shapes import Logits, Targets
 
 
 @dataclass(frozen=True, kw_only=True)
-class PartialFocal:
+class PartialFocal(KnownOnly):
     """Focal loss over known labels: -(1 - p_t)^gamma log p_t, p_t the probability of the true state.
 
     Source: Lin et al., ICCV 2017 (without its alpha; the gradient passes through the weight).

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias, cast
 
 import torch
 from jaxtyping import Float
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from taglens.backbones.text import TextEncoder
 from taglens.labels.states import PartialLabels
-from taglens.shapes import Attention, Features, Logits
+from taglens.shapes import Attention, Features, Known, Logits
 
 Classifier: TypeAlias = Mapping[str, Tensor]
 """Everything of a method that depends on the classes only: computed once per step in training, once in all for predictions."""
@@ -56,6 +56,10 @@ class Method(nn.Module, ABC):
     @abstractmethod
     def forward(self, features: Features, classifier: Classifier) -> Scores:
         """Score a batch."""
+
+    def training_logits(self, features: Features, classifier: Classifier, known: Known | None) -> Logits:
+        """Return the logits of a training batch; a method may leave out the work for those that are not ``known``. This one does not."""
+        return cast(Scores, self(features, classifier)).logits
 
     def start(self, batches: Iterable[Features], labels: PartialLabels, classifier: Classifier) -> None:
         """Set starting values from training pictures and their labels, row by row, without gradients; the default needs none."""

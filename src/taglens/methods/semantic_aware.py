@@ -19,7 +19,7 @@ from taglens.methods.guide import load_guide
 from taglens.methods.standardise import prior_energy, standard_length
 from taglens.prompts.contexts import PromptContexts
 from taglens.prompts.templates import ensemble
-from taglens.shapes import Attention, Features
+from taglens.shapes import Attention, Features, Known, Logits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,9 +137,9 @@ class SemanticAwareMethod(Method):
             self.scale.copy_(scale)
             self.bias.copy_(bias.to(similarity) - self.temperature * self.scale * similarity.mean(0))
 
-    def forward(self, features: Features, classifier: Classifier) -> Scores:
-        """Score a batch; the attention is None without decoupling."""
-        views = self._look(features)
+    def forward(self, features: Features, classifier: Classifier, known: Known | None = None) -> Scores:
+        """Score a batch, or what is ``known`` of it; the attention is None without decoupling."""
+        views = self._look(features, known)
         # the logit is linear in the class vectors, so all of them are summed before the views are looked at once
         vectors: Tensor = (self.temperature * self.scale)[:, None] * self._vectors(classifier)
         bias: Tensor = self.bias
@@ -147,6 +147,10 @@ class SemanticAwareMethod(Method):
             free = standard_length(self.residual.shape[1]) / self.spread * self.residual
             vectors, bias = vectors + free, bias - self._mixed(_Views(self.local_centre[None], self.pooled_centre[None], None), free)
         return Scores(self._mixed(views, vectors) + bias, views.attention)
+
+    def training_logits(self, features: Features, classifier: Classifier, known: Known | None) -> Logits:
+        """Return the logits; where a label is not known its attention is not computed, most of the work of a forward pass."""
+        return self(features, classifier, known).logits  # type: ignore[no-any-return]
 
     def prior_energy(self) -> Tensor:
         """Return the Gaussian prior's share of the loss: only the free vectors have one."""
@@ -170,11 +174,11 @@ class SemanticAwareMethod(Method):
     def _vectors(self, classifier: Classifier) -> Float[Tensor, "label channel"]:
         return self.template_vectors if self.prompts is None else classifier["vectors"]
 
-    def _look(self, features: Features) -> _Views:
+    def _look(self, features: Features, known: Known | None = None) -> _Views:
         pooled = functional.normalize(features.pooled, dim=-1)
         if self.decoupling is None:
             return _Views(None, pooled, None)
-        decoupled = self.decoupling(features.map, self.guide)
+        decoupled = self.decoupling(features.map, self.guide, known)
         return _Views(functional.normalize(decoupled.features, dim=-1), pooled, decoupled.attention)
 
     def _mixed(self, views: _Views, vectors: Float[Tensor, "label channel"]) -> Float[Tensor, "batch label"]:

@@ -10,7 +10,7 @@ from torch.nn import functional
 from taglens.backbones.text import TextEncoder
 from taglens.errors import TrainingError
 from taglens.labels.states import PartialLabels
-from taglens.losses import Loss, LossSum
+from taglens.losses import KnownOnly, Loss, LossSum
 from taglens.methods import Classifier, Method
 from taglens.metrics.average_precision import average_precision, mean_average_precision
 from taglens.training.config import TrainConfig
@@ -60,8 +60,9 @@ class TrainingModule(lightning.LightningModule):
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """Return the loss of one batch; stops at a value that is not finite."""
         batch = Batch(*batch)
-        scores = self.method(batch.features, self.method.classifier(self.text))
-        loss = self.global_mean(self._weighted(scores.logits.float(), batch))
+        known = batch.targets >= 0 if isinstance(self.loss, KnownOnly) else None
+        logits = self.method.training_logits(batch.features, self.method.classifier(self.text), known)
+        loss = self.global_mean(self._weighted(logits.float(), batch))
         # all processes must notice it, or the others would wait for this one for ever
         if not torch.isfinite(self.trainer.strategy.reduce(loss.detach().clone(), reduce_op="mean")):
             raise TrainingError(
