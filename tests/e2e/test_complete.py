@@ -9,9 +9,11 @@ import pytest
 
 from taglens.cli.main import main
 from taglens.datasets.scenes import write_scenes
+from taglens.labels.joining import seen_from
 from taglens.labels.masking import keep_known
 from taglens.labels.states import PartialLabels
 from taglens.labels.table import LabelTable
+from taglens.serve.review_state import ReviewState
 
 CLASSES = ("house", "tree", "boat", "moon")
 QUICK = ["--method", "linear_probe", "--training.epochs", "4", "--training.rate", "0.01"]
@@ -63,7 +65,7 @@ def done(run, half, tmp_path_factory):
 
 def test_known_labels_stay_and_filled_ones_say_who_when_and_how_sure(done, half, run):
     assert {path.name for path in done.iterdir()} == FILES
-    table = LabelTable.read(done / "labels.csv", images=half.root)
+    table = LabelTable.read(done / "labels.csv")
     known, filled = half.labels.known, half.labels.unknown & table.labels.known
     assert np.array_equal(table.labels.values[known], half.labels.values[known])
     assert filled.sum() > 100
@@ -75,7 +77,7 @@ def test_known_labels_stay_and_filled_ones_say_who_when_and_how_sure(done, half,
 
 def test_the_statement_counts_what_the_table_holds(done, half):
     said = json.loads((done / "completion.json").read_text())
-    table = LabelTable.read(done / "labels.csv", images=half.root)
+    table = LabelTable.read(done / "labels.csv")
     filled = half.labels.unknown & table.labels.known
     for place, name in enumerate(CLASSES):
         entry = said["per_class"][name]
@@ -101,12 +103,24 @@ def test_suspects_are_ranked_and_left_as_they_were(done, half):
     assert rows
     quality = [float(row["quality"]) for row in rows]
     assert quality == sorted(quality)
+    images = LabelTable.read(done / "labels.csv").images  # the file lies beside the table and names pictures as it does
     for row in rows:
-        assert half.labels.values[half.images.index(row["image"]), CLASSES.index(row["class"])] == int(row["label"])
+        assert half.labels.values[images.index(row["image"]), CLASSES.index(row["class"])] == int(row["label"])
+
+
+def test_the_review_asks_about_suspects(done):
+    """The completed table says how probable a suspected label is, so that the review need not guess it with a model that saw it."""
+    table = LabelTable.read(done / "labels.csv")
+    rows = list(csv.DictReader((done / "suspects.csv").open()))
+    suspected = {(table.images.index(row["image"]), CLASSES.index(row["class"])) for row in rows}
+    judged = ~np.isnan(table.probabilities) & table.of_kind("given")
+    assert {tuple(place) for place in np.argwhere(judged).tolist()} == suspected
+    asked = ReviewState(table, table.probabilities, np.full(len(CLASSES), 0.5)).queue("suspected", None, 10)
+    assert len(asked) > 0
 
 
 def test_inspect_counts_the_sources(done, half, capsys):
-    assert main(["inspect", str(done / "labels.csv"), "--images", str(half.root)]) == 0
+    assert main(["inspect", str(done / "labels.csv")]) == 0
     said = capsys.readouterr().out
     assert all(word in said for word in ("given", "predicted", "reviewed"))
     total = re.search(r"all\D+([\d,]+)\D+([\d,]+)\D+([\d,]+)\D+([\d,]+)\D+([\d,]+)", said)
@@ -117,23 +131,24 @@ def test_inspect_counts_the_sources(done, half, capsys):
 
 @pytest.mark.parametrize("weight", ["0", "0.5"])
 def test_a_completed_table_trains_again(done, half, tmp_path, weight):
-    line = ["train", str(done / "labels.csv"), "--images", str(half.root), "--out", str(tmp_path / "run"), *QUICK]
+    line = ["train", str(done / "labels.csv"), "--out", str(tmp_path / "run"), *QUICK]
     assert main([*line, "--training.filled-weight", weight]) == 0
     assert json.loads((tmp_path / "run" / "config.json").read_text())["training"]["filled_weight"] == float(weight)
 
 
 def test_ignored_means_the_same_weights_as_without_them(run, done, half, tmp_path):
-    line = ["train", str(done / "labels.csv"), "--images", str(half.root), "--out", str(tmp_path / "run"), *QUICK]
+    line = ["train", str(done / "labels.csv"), "--out", str(tmp_path / "run"), *QUICK]
     assert main([*line, "--training.filled-weight", "0"]) == 0
     assert (tmp_path / "run" / "weights.safetensors").read_bytes() == (run / "weights.safetensors").read_bytes()
 
 
 def test_a_completed_table_is_judged_anew(run, done, half, tmp_path, capsys):
     """What a model filled is no evidence for the next model."""
-    table = LabelTable.read(done / "labels.csv", images=half.root)
+    table = seen_from(LabelTable.read(done / "labels.csv"), half.root)
+    assert table.images == half.images
     assert completed(run, table, tmp_path, "--precision", "0.7", "--npv", "0.8") == 0
     assert "cells that were predicted before are not known labels: they were judged again" in " ".join(capsys.readouterr().err.split())
-    again = LabelTable.read(tmp_path / "done" / "labels.csv", images=half.root)
+    again = LabelTable.read(tmp_path / "done" / "labels.csv")
     assert np.array_equal(again.labels.values, table.labels.values)
     assert again.origins != table.origins
 

@@ -9,7 +9,7 @@ import tyro
 from rich.markup import escape
 from rich.table import Table
 
-from taglens.cli.console import output, say, warn
+from taglens.cli.console import output, say, say_next, warn
 from taglens.cli.options import Device, OnBadImage, device_name
 from taglens.datasets.source import DataOptions, Part
 from taglens.errors import TagLensError
@@ -83,10 +83,10 @@ def run(config: Complete) -> int:
         device=device_name(config.device),
     )
     completion = complete(plan, progress=sys.stderr.isatty(), say=say)
-    written = write_completion(completion, config.out, force=config.force)
+    table, *beside = write_completion(completion, config.out, force=config.force)
     _print(completion)
-    for path in written:
-        say(f"wrote {path}")
+    say(f"wrote {table}, and beside it {', '.join(path.name for path in beside)}")
+    say_next("review", str(config.run), str(table))
     return 0
 
 
@@ -107,4 +107,10 @@ def _print(completion: "Completion") -> None:
     output().print(shown)
     cells = totals(completion)
     filled = f"{cells['filled_present']:,} filled as present, {cells['filled_absent']:,} as absent, {cells['left_blank']:,} left blank"
-    output().print(f"{cells['unknown']:,} unknown cells: {filled}; {len(completion.suspects):,} known labels look wrong")
+    output().print(f"{cells['unknown']:,} unknown cells: {filled}", soft_wrap=True)
+    output().print(f"{len(completion.suspects):,} known labels look wrong to models that did not see them", soft_wrap=True)
+    lacking = sum(line.basis == "none" for line in lines(completion))
+    if lacking:
+        say(
+            f"{lacking:,} of {shown.row_count:,} rows have no promise: completion.html says why; know more labels, or ask for less"
+        )

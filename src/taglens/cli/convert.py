@@ -11,6 +11,7 @@ from taglens.cli.console import say
 from taglens.datasets.source import DataOptions, Part, read_data
 from taglens.errors import TagLensError
 from taglens.labels.formats.label_studio import LOCAL_FILES, write_label_studio
+from taglens.labels.joining import seen_from
 from taglens.labels.table import LabelTable
 
 
@@ -55,7 +56,7 @@ def run(config: Convert) -> int:
 
 
 def _table(table: LabelTable, config: Convert) -> str:
-    table.write(config.out, force=config.force)
+    seen_from(table, config.out.parent).write(config.out, force=config.force)
     return ""
 
 

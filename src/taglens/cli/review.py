@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from taglens.cli.console import output, say, warn
+from taglens.cli.console import output, say, say_next, warn
 from taglens.cli.options import Device, OnBadImage, device_name
 from taglens.datasets.source import DataOptions, Part
 from taglens.errors import TagLensError
@@ -132,4 +132,5 @@ def _ready(url: str, browser: bool) -> None:
 def _farewell(session: "ReviewSession", config: Review) -> None:
     progress, files = session.state.progress(), session.files
     say(f"{progress.answered:,} answers in {files.journal}; {progress.uncertain:,} uncertain and {progress.suspected:,} suspected left")
-    say(f"merge them into a table: taglens review {config.run} {config.data} --export")
+    images = () if files.options.images is None else ("--images", str(files.options.images))
+    say_next("review", str(config.run), config.data, *images, "--export")

@@ -59,7 +59,7 @@ class Completion:
 
     config: CompleteConfig
     table: LabelTable
-    """With filled cells, their source, and a probability for every cell that was not known."""
+    """With filled cells, their source, and a probability for every cell that was not known or is suspected to be wrong."""
     before: PartialLabels
     """The labels that were known, of all pictures of the table."""
     filling: Filling
@@ -101,12 +101,16 @@ def complete(config: CompleteConfig, *, progress: bool = False, say: Callable[[s
     doubts = doubtful_classes(probabilities, read.labels.known & ~reviewed, read.labels)
     if doubts:
         notes.append(_doubt(doubts, table.classes))
+    suspects = find_suspects(probabilities, read.labels)
+    judged = read.labels.unknown
+    judged[[found.image for found in suspects], [found.label for found in suspects]] = True
+    shown = np.where(judged, probabilities, np.nan)
     return Completion(
         config=config,
-        table=_completed(table, features.kept, filling.labels, probabilities, Origin("predicted", str(config.run), _now())),
+        table=_completed(table, features.kept, filling.labels, shown, Origin("predicted", str(config.run), _now())),
         before=table.labels,
         filling=filling,
-        suspects=[found._replace(image=int(features.kept[found.image])) for found in find_suspects(probabilities, read.labels)],
+        suspects=[found._replace(image=int(features.kept[found.image])) for found in suspects],
         reliability=reliability(probabilities, read.labels),
         calibration_error=expected_calibration_error(probabilities, read.labels),
         calibration_error_before=expected_calibration_error(raw, read.labels),
@@ -138,14 +142,13 @@ def require_fillable(table: LabelTable, config: CompleteConfig) -> None:
 def _completed(
     table: LabelTable, kept: NDArray[np.int64], labels: PartialLabels, probabilities: NDArray[np.float64], origin: Origin
 ) -> LabelTable:
-    """Return the table with the filled cells, their source, and the probabilities of all cells that were not known."""
+    """Return the table with the filled cells, their source, and the probabilities; pictures that were not read stay as they are."""
     values = table.labels.values.copy()
     values[kept] = labels.values
     index = np.zeros(table.labels.shape, dtype=np.int16) if table.origin_index is None else table.origin_index.copy()
     index[values != table.labels.values] = len(table.origins)
     shown = np.full(table.labels.shape, np.nan, dtype=np.float32) if table.probabilities is None else table.probabilities.copy()
-    unknown = table.labels.unknown[kept]
-    shown[kept] = np.where(unknown, probabilities.astype(np.float32), shown[kept])
+    shown[kept] = probabilities
     return LabelTable(
         images=table.images,
         classes=table.classes,

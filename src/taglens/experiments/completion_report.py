@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import replace
 from pathlib import Path
 
 from markupsafe import Markup
@@ -11,6 +12,7 @@ from taglens.experiments.completing import Completion
 from taglens.experiments.completion_statement import ASSUMPTION, METHOD, lines, statement_json, totals
 from taglens.experiments.plots import reliability_plot
 from taglens.experiments.report import page
+from taglens.labels.joining import seen_from
 from taglens.outputs import write_json, write_text
 
 STATEMENT, PAGE, SUSPECTS = "completion.json", "completion.html", "suspects.csv"
@@ -31,6 +33,7 @@ def write_completion(completion: Completion, out: Path, *, force: bool = False) 
         OutputError: one of them exists and ``force`` is false, or cannot be written.
     """
     require_free(out, force=force)
+    completion = replace(completion, table=seen_from(completion.table, out.parent))
     completion.table.write(out, force=force)
     write_json(out.parent / STATEMENT, statement_json(completion), force=force)
     write_text(out.parent / SUSPECTS, suspects_csv(completion), force=force)

@@ -82,10 +82,11 @@ def _is_suspect(name: str) -> bool:
 def _name_message(name: str, images: Path | None) -> str | None:
     if not name.strip():
         return "no picture is named; fill the cell or delete the row"
+    if images is None:
+        return None
     if ".." in name.replace("\\", "/").split("/"):
-        return f"expected a picture inside the images folder, came {name!r}; remove '..' or move the picture"
-    absolute = posixpath.isabs(name) or PureWindowsPath(name).is_absolute()
-    if absolute and images is not None:
+        return f"expected a picture inside the images folder {images}, came {name!r}; leave out one of the two"
+    if posixpath.isabs(name) or PureWindowsPath(name).is_absolute():
         return f"expected a picture relative to the images folder {images}, came the absolute path {name!r}; leave out one of the two"
     return None
 

@@ -18,8 +18,8 @@ READERS: dict[str, Callable[[Path], RawTable]] = {".csv": read_csv, ".json": rea
 def examine_table(path: Path, images: Path | None = None) -> Reading:
     """Read the table at ``path`` and say everything that is wrong with it; raises nothing for what it finds.
 
-    Names of pictures are relative to ``images`` (default: the folder of the table). A name with ``..`` is refused; an absolute
-    one only if ``images`` was given, because then the table claims to lie elsewhere than the user says.
+    Names of pictures are relative to ``images`` (default: the folder of the table). If ``images`` was given, names that lead out of
+    it, absolute or with ``..``, are refused, because then the table claims to lie elsewhere than the user says.
     """
     try:
         return assemble(_reader(path)(path), path, images)

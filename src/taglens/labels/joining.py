@@ -1,7 +1,8 @@
-"""Putting tables of the same classes below each other."""
+"""Putting tables of the same classes below each other, and at another place."""
 
 import os.path
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,20 @@ def join_tables(tables: Sequence[LabelTable]) -> LabelTable:
         probabilities=_joined_probabilities(tables),
         warnings=tuple(dict.fromkeys(warning for table in tables for warning in table.warnings)),
     )
+
+
+def seen_from(table: LabelTable, folder: Path) -> LabelTable:
+    """Return the table with its pictures' names relative to ``folder``, where it is going to be written.
+
+    Names stay as they are if they are absolute, relative to ``folder`` already, or relative to nothing that is known.
+    """
+    if table.root is None or (root := table.root.resolve()) == (place := folder.resolve()):
+        return table
+    try:
+        names = tuple(name if os.path.isabs(name) else Path(os.path.relpath(root / name, place)).as_posix() for name in table.images)
+    except ValueError:  # another drive of Windows: no way leads there
+        names = tuple(path.as_posix() for path in map(root.joinpath, table.images))
+    return replace(table, images=names, root=folder)
 
 
 def _common_root(tables: Sequence[LabelTable]) -> Path | None:

@@ -10,7 +10,7 @@ from typing import Any
 from taglens.training.config import TrainConfig
 
 
-def retrain_command(run: Path, table: Path, images: Path | None) -> str:
+def retrain_command(run: Path, table: Path) -> str:
     """Return a ``taglens train`` command with the run's own settings, or the defaults where the run does not say.
 
     Labels are not hidden again: the table says what is known.
@@ -18,14 +18,12 @@ def retrain_command(run: Path, table: Path, images: Path | None) -> str:
     Args:
         run: folder of the run.
         table: the reviewed table.
-        images: folder of the pictures, if it is not the table's own.
     """
     try:
         config: Any = json.loads((run / "config.json").read_text("utf-8"))
     except (OSError, ValueError):
         config = {}
-    words = ["taglens", "train", str(table), *([] if images is None else ["--images", str(images)])]
-    words += ["--out", str(_next_name(run))]
+    words = ["taglens", "train", str(table), "--out", str(_next_name(run))]
     return shlex.join([*words, *_options(config if isinstance(config, dict) else {})])
 
 

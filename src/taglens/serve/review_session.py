@@ -10,6 +10,7 @@ import numpy as np
 
 from taglens.datasets.source import DataOptions, read_data
 from taglens.errors import JournalError
+from taglens.labels.joining import seen_from
 from taglens.labels.journal import Answer, Reply, Undo, append
 from taglens.labels.journal_merge import Merge, Prefer, merge
 from taglens.serve.review_state import ANSWERED, OPEN, Place, ReviewState
@@ -122,7 +123,7 @@ def write_merged(merged: Merge, files: ReviewFiles) -> None:
     """
     if files.out.resolve() == files.journal.resolve():
         raise JournalError(f"{files.out} is the journal; choose another --out")
-    merged.table.write(files.out, force=True)
+    seen_from(merged.table, files.out.parent).write(files.out, force=True)
 
 
 def now() -> str:

@@ -55,7 +55,7 @@ class ReviewConfig:
             journal=self.journal or home / f"{stem}.review.jsonl",
             out=out,
             by=self.by,
-            retrain="",
+            retrain=retrain_command(self.run, out),
         )
 
 
@@ -135,7 +135,7 @@ def open_review(
     if probabilities is None:
         probabilities = probabilities_of(table, recognizer, config, progress)
     state = ReviewState(table, probabilities, recognizer.thresholds, journal.entries)
-    return ReviewSession(_with_retrain(files, table), state)
+    return ReviewSession(files, state)
 
 
 def export_review(config: ReviewConfig, prefer: Prefer) -> tuple[Merge, ReviewFiles]:
@@ -150,7 +150,7 @@ def export_review(config: ReviewConfig, prefer: Prefer) -> tuple[Merge, ReviewFi
     require_same(journal, _header(config, table), files.journal)
     merged = merge(table, journal.settled(), prefer)
     write_merged(merged, files)
-    return merged, _with_retrain(files, table)
+    return merged, files
 
 
 def _header(config: ReviewConfig, table: LabelTable) -> Header:
@@ -159,12 +159,6 @@ def _header(config: ReviewConfig, table: LabelTable) -> Header:
 
 def _table_name(data: str) -> str:
     return Path(data).name if Path(data).suffix.lower() in READERS else data
-
-
-def _with_retrain(files: ReviewFiles, table: LabelTable) -> ReviewFiles:
-    beside = table.root is None or table.root.resolve() == files.out.parent.resolve()
-    command = retrain_command(files.run, files.out, None if beside else table.root)
-    return ReviewFiles(**{**vars(files), "retrain": command})
 
 
 def require_pictures(table: LabelTable) -> None:

@@ -4,6 +4,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ import pytest
 
 from taglens.errors import OutputError, TableError, TagLensError
 from taglens.labels.forms import examine_table
-from taglens.labels.joining import join_tables
+from taglens.labels.joining import join_tables, seen_from
 from taglens.labels.states import PartialLabels
 from taglens.labels.table import GIVEN, LabelTable, Origin
 
@@ -206,11 +207,6 @@ CELL = "expected 1 (present), 0 (absent) or blank (not checked), came "
             "{path}, row 2, column 'tags': a sign ! or ? without a name; write the class behind it",
             id="sign alone",
         ),
-        pytest.param(
-            "image,dog\n../a.jpg,1\n",
-            "{path}, row 2, column 'image': expected a picture inside the images folder, came '../a.jpg'; remove '..' or move the picture",
-            id="out of the folder",
-        ),
         pytest.param(b"image,dog\nb\xe4r.jpg,1\n", "{path}: not UTF-8 text (byte 11); save the table as 'CSV UTF-8'", id="Latin-1"),
     ],
 )
@@ -262,6 +258,42 @@ def test_absolute_names(write: Write, tmp_path: Path) -> None:
         f"{path}, row 2, column 'image': expected a picture relative to the images folder {tmp_path}, "
         "came the absolute path '/data/a.jpg'; leave out one of the two"
     )
+
+
+def test_names_that_lead_out_of_a_named_folder(write: Write, tmp_path: Path) -> None:
+    path = write("image,dog\n../a.jpg,1\n")
+    assert LabelTable.read(path).path(0) == tmp_path / "../a.jpg"
+    with pytest.raises(TableError) as caught:
+        LabelTable.read(path, images=tmp_path)
+    assert str(caught.value) == (
+        f"{path}, row 2, column 'image': expected a picture inside the images folder {tmp_path}, came '../a.jpg'; leave out one of the two"
+    )
+
+
+@pytest.mark.parametrize(
+    ("root", "folder", "names"),
+    [
+        pytest.param(".", ".", ("b/a.jpg", "/data/a.jpg"), id="the same folder"),
+        pytest.param(".", "done", ("../b/a.jpg", "/data/a.jpg"), id="below"),
+        pytest.param("photos", ".", ("photos/b/a.jpg", "/data/a.jpg"), id="above"),
+        pytest.param("../x", "b", ("../../x/b/a.jpg", "/data/a.jpg"), id="beside"),
+        pytest.param(".", "link", ("../../b/a.jpg", "/data/a.jpg"), id="behind a link, from where .. leads elsewhere"),
+    ],
+)
+def test_a_table_at_another_place_means_the_same_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root: str, folder: str, names: tuple[str, ...]
+) -> None:
+    home = tmp_path / "home"
+    (home / "deep" / "deeper").mkdir(parents=True)
+    (home / "link").symlink_to(home / "deep" / "deeper")
+    monkeypatch.chdir(home)
+    table = LabelTable(images=("b/a.jpg", "/data/a.jpg"), classes=("dog",), labels=PartialLabels([[1], [0]]), root=Path(root))
+    moved = seen_from(table, Path(folder))
+    assert moved.images == names
+    assert [moved.path(row).resolve() for row in range(2)] == [table.path(row).resolve() for row in range(2)]
+    assert seen_from(moved, Path(root)).images == table.images
+    nowhere = replace(table, root=None)
+    assert seen_from(nowhere, Path(folder)) is nowhere
 
 
 def test_images_folder(write: Write, tmp_path: Path) -> None:
