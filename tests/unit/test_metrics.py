@@ -1,6 +1,7 @@
 """Small cases by hand, wording of errors, size and speed."""
 
 import json
+import sys
 import time
 
 import numpy as np
@@ -61,6 +62,18 @@ def test_chunks_change_nothing(monkeypatch):
     whole = evaluate(p, s, list("abcdefghi")).to_json()
     monkeypatch.setattr(checking, "CHUNK", 100)
     assert evaluate(p, s, list("abcdefghi")).to_json() == whole
+
+
+@pytest.mark.parametrize("interpolated", [False, True])
+@pytest.mark.parametrize(("cores", "labels"), [(1, 9), (2, 9), (3, 2), (16, 5), (4, 0)])
+def test_classes_shared_among_cores_change_nothing(monkeypatch, cores, labels, interpolated):
+    draw = np.random.default_rng(4)
+    p, s = draw.random((6_000, labels)).astype(np.float32), draw.integers(-1, 2, (6_000, labels)).astype(np.int8)
+    alone = average_precision(p, s, interpolated)
+    module = sys.modules[average_precision.__module__]
+    monkeypatch.setattr(module, "WORTH_THREADS", 0)
+    monkeypatch.setattr(module, "cores", lambda: cores)
+    np.testing.assert_array_equal(average_precision(p, s, interpolated), alone)
 
 
 def test_json_of_an_evaluation():

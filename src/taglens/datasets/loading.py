@@ -1,6 +1,5 @@
 """Pictures as batches of tensors, decoded by as many processes as the machine has cores."""
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from taglens.datasets.pictures import MAX_PIXELS
 from taglens.datasets.transforms import PictureTransform
 from taglens.errors import PictureError, unknown_name
 from taglens.labels.table import LabelTable
+from taglens.machine import cores
 
 OnBad = Literal["error", "skip"]
 
@@ -125,8 +125,7 @@ def load_batches(
 
 def default_workers(pictures: int) -> int:
     """Return how many processes should decode: the cores this process may use but one, at most 16; none for few pictures."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return 0 if pictures < 256 or cores < 2 else min(cores - 1, 16)
+    return 0 if pictures < 256 else min(cores() - 1, 16)
 
 
 def _collate(

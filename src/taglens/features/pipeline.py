@@ -4,7 +4,6 @@ Every worker thread takes a chunk of pictures through all steps. On a CPU each w
 cores: decoding and encoding then never wait for each other. On a GPU the workers take turns at it.
 """
 
-import os
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
@@ -22,6 +21,7 @@ from taglens.errors import PictureError
 from taglens.features.digests import Stamp, content_digest, stamp_of
 from taglens.features.store import Key
 from taglens.features.views import picture_view
+from taglens.machine import cores
 
 MOST_WORKERS = 16
 BATCH_CPU, BATCH_GPU = 16, 64
@@ -71,10 +71,9 @@ class Crew:
     @classmethod
     def for_machine(cls, device: torch.device, batch: int | None = None, workers: int | None = None) -> "Crew":
         """Return the crew for this machine: one worker per core, at most 16."""
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        workers = workers or min(cores, MOST_WORKERS)
+        workers = workers or min(cores(), MOST_WORKERS)
         if device.type == "cpu":
-            return cls(workers, max(1, cores // workers), workers, batch or BATCH_CPU)
+            return cls(workers, max(1, cores() // workers), workers, batch or BATCH_CPU)
         return cls(workers, 1, TURNS_ON_GPU, batch or BATCH_GPU)
 
 

@@ -1,13 +1,18 @@
 """Average precision of each class, in both published forms."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from taglens.labels.states import NEGATIVE, POSITIVE
+from taglens.machine import cores
 from taglens.metrics.checking import Floats, Labels, States, checked, chunks
 from taglens.metrics.counting import count_reaching
+
+WORTH_THREADS = 1 << 18
+"""Entries from which on the classes are shared among the cores; fewer are done sooner than threads start."""
 
 
 def average_precision(probabilities: NDArray[Any], labels: Labels, interpolated: bool = False) -> NDArray[np.float64]:
@@ -34,10 +39,15 @@ def average_precision(probabilities: NDArray[Any], labels: Labels, interpolated:
     """
     scores, states = checked(probabilities, labels)
     result = np.full(states.shape[1], np.nan)
-    for columns in chunks(states.shape[1], len(states)):
+
+    def fill(columns: slice) -> None:
         # One contiguous row for each class: strided columns would cost a cache miss for every number.
         rows = zip(np.ascontiguousarray(scores[:, columns].T), np.ascontiguousarray(states[:, columns].T), strict=True)
         result[columns] = [_one_class(score, state, interpolated) for score, state in rows]
+
+    threads = cores() if states.size >= WORTH_THREADS else 1
+    with ThreadPoolExecutor(threads) as pool:  # numpy sorts, picks and compares without holding Python's lock
+        list(pool.map(fill, chunks(states.shape[1], len(states), parts=threads)))
     return result
 
 

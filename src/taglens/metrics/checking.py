@@ -43,9 +43,9 @@ def require_probabilities(scores: Floats) -> None:
         )
 
 
-def chunks(count: int, width: int) -> Iterator[slice]:
-    """Cut ``count`` rows (or columns) of ``width`` entries into slices of at most CHUNK entries."""
-    step = max(1, CHUNK // max(1, width))
+def chunks(count: int, width: int, parts: int = 1) -> Iterator[slice]:
+    """Cut ``count`` rows (or columns) of ``width`` entries into slices, ``parts`` of which have at most CHUNK entries together."""
+    step = max(1, min(CHUNK // parts // max(1, width), -(-count // parts)))
     for start in range(0, count, step):
         yield slice(start, min(start + step, count))
 

@@ -28,7 +28,7 @@ def count_reaching(values: Floats, thresholds: Floats) -> NDArray[np.int64]:
     bucket, wanted = _buckets(values, low, scale), _buckets(thresholds, low, scale)
     shared = np.zeros(BUCKETS, dtype=np.bool_)
     shared[wanted] = True
-    close = np.sort(values[shared[bucket]])
+    close = np.sort(values[shared.take(bucket)])
     beyond = len(values) - np.searchsorted(np.sort(bucket, kind="stable"), wanted, side="right")
     within = np.searchsorted(_buckets(close, low, scale), wanted, side="right") - np.searchsorted(close, thresholds, side="left")
     return beyond + within
