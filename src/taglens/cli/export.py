@@ -30,7 +30,7 @@ class Export:
     format: Literal["onnx"] = "onnx"
     """Kind of file."""
     precision: Literal["float32", "fp16", "int8"] = "float32"
-    """float32; fp16: half the size, for GPUs; int8: a half to a third of the size, for CPUs. Look at the difference it prints."""
+    """float32; fp16: half the size, computed in float32; int8: a half to a third of the size, for CPUs. Look at the difference it prints."""
     out: Path | None = None
     """File to write; none: model.onnx (or model-int8.onnx ...) in the run folder."""
     force: bool = False

@@ -1,5 +1,6 @@
 """A table as a FiftyOne dataset: known labels, probabilities as predictions, and heatmaps of the tags a model found."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ def write_fiftyone(table: LabelTable, name: str, folder: Path, recognizer: "Reco
         TagLensError: FiftyOne is not installed.
         OutputError: there is such a dataset and ``force`` is false.
     """
+    os.environ.setdefault("FIFTYONE_DO_NOT_TRACK", "true")
     try:
         import fiftyone
     except ImportError as error:

@@ -29,7 +29,7 @@ class ExportOptions:
     """How a recogniser becomes a file."""
 
     precision: Precision = "float32"
-    """float32; fp16: half the size, for GPUs; int8: a half to a third of the size, for CPUs."""
+    """float32; fp16: half the size, computed in float32; int8: a half to a third of the size, for CPUs."""
     heatmaps: bool = True
     """Also return where each class was seen."""
     force: bool = False

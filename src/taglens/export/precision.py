@@ -8,17 +8,36 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
-from onnxruntime.transformers.float16 import convert_float_to_float16
 
 QUANTISED = ("Conv", "MatMul", "Gemm")
 """Operations that hold nearly all of the time; the others stay float32."""
+SMALLEST = 1_024
+"""Fewer numbers than these are not worth halving."""
+HALF_RANGE = float(np.finfo(np.float16).max)
 
 
 def to_half(path: Path) -> None:
-    """Convert the file's weights and inner products to fp16; inputs and outputs stay float32."""
-    onnx.save(convert_float_to_float16(onnx.load(path), keep_io_types=True), path)
+    """Store the weights in half precision: half the size, and no slower, since ONNX Runtime widens them once, when it loads the file.
+
+    Products stay float32: processors compute half precision by widening every operand, and ONNX Runtime 1.31 crashes on transformers.
+    """
+    model = onnx.load(path)
+    graph, narrow = model.graph, []
+    for weight in graph.initializer:
+        values = numpy_helper.to_array(weight)
+        if values.dtype == np.float32 and values.size >= SMALLEST and np.abs(values).max() <= HALF_RANGE:
+            narrow.append((weight, numpy_helper.from_array(values.astype(np.float16), f"{weight.name}_half")))
+    widening = [helper.make_node("Cast", [half.name], [weight.name], to=TensorProto.FLOAT) for weight, half in narrow]
+    nodes = [*widening, *graph.node]
+    for weight, half in narrow:
+        graph.initializer.remove(weight)
+        graph.initializer.append(half)
+    del graph.node[:]
+    graph.node.extend(nodes)
+    onnx.save(model, path)
 
 
 def to_int8(path: Path, pictures: Sequence[NDArray[np.float32]]) -> None:

@@ -87,6 +87,22 @@ def test_smaller_number_formats_stay_near(tmp_path, precision, largest, share):
     assert OnnxPredictor.load(done.path).description.precision == precision
 
 
+@pytest.mark.parametrize("quick", [False, True], ids=["GELU", "QuickGELU, as OpenAI's"])
+@pytest.mark.parametrize("precision", ["float32", "fp16", "int8"])
+def test_a_vision_transformer_in_every_number_format(tmp_path, quick, precision):
+    """ONNX Runtime crashes on the half-precision products of some transformers."""
+    config = {
+        "embed_dim": 32,
+        "quick_gelu": quick,
+        "vision_cfg": {"image_size": 64, "layers": 2, "width": 64, "head_width": 32, "patch_size": 16},
+        "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 1},
+    }
+    (tmp_path / "vit.json").write_text(json.dumps(config))
+    recognizer, options = shaken(f"random:{tmp_path / 'vit.json'}"), ExportOptions(precision=precision)
+    done = export_onnx(recognizer, tmp_path / "m.onnx", made().pictures[:4], calibration=made().pictures[8:12], options=options)
+    assert done.parity.largest < {"float32": 1e-5, "fp16": 1e-3, "int8": 0.05}[precision]
+
+
 def test_heatmaps_can_be_left_out(tmp_path):
     done = export_onnx(made().recognizer, tmp_path / "m.onnx", made().pictures[:2], options=ExportOptions(heatmaps=False))
     small = OnnxPredictor.load(done.path)
