@@ -16,8 +16,12 @@ COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "dark": (10, 10, 10), "blue
 
 
 @pytest.fixture(autouse=True)
-def by_hand(monkeypatch):
+def by_hand(monkeypatch, tmp_path):
+    """Work beside a folder that looks like a run."""
     monkeypatch.setitem(sys.modules, "taglens.recognizer", SimpleNamespace(Recognizer=MeanColour))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "recognizer.json").write_text("{}")
 
 
 @pytest.fixture
@@ -91,10 +95,36 @@ def test_bad_pictures(photos, tmp_path, capsys):
         (["photos", "--out", "photos/red.png"], "exists already; choose another name or pass --force"),
     ],
 )
-def test_predict_errors(photos, monkeypatch, capsys, arguments, wording):
-    monkeypatch.chdir(photos.parent)
+def test_predict_errors(photos, capsys, arguments, wording):
     assert predict(*arguments) == 2
-    assert wording in shown(capsys)
+    said = capsys.readouterr()
+    assert wording in " ".join(said.err.split())
+    assert said.out == ""
+
+
+def test_predicted_tags_are_a_table_wherever_they_are_written(photos, tmp_path):
+    assert predict("photos", "--out", "below/deep/tags.csv", "--format", "tags") == 0
+    found = LabelTable.read(tmp_path / "below/deep/tags.csv")
+    assert found.images == tuple(f"../../photos/{name}.png" for name in sorted(COLOURS))
+    assert all(found.path(row).is_file() for row in range(len(found)))
+
+
+@pytest.mark.parametrize("verb", ["predict", "evaluate", "complete", "review", "export", "explain"])
+@pytest.mark.parametrize(
+    ("folder", "wording"),
+    [
+        ("runn", "error runn: no finished run; expected the folder of `taglens train ... --out FOLDER`, such as run"),
+        ("photos", "error photos: no finished run; expected the folder of `taglens train ... --out FOLDER`, such as run"),
+        (
+            "model.onnx",
+            "error model.onnx: an exported file; it predicts with --shards N --out FOLDER, and serves. Expected the folder of a run",
+        ),
+    ],
+)
+def test_a_run_that_is_none_is_said_before_anything_is_loaded(photos, monkeypatch, capsys, verb, folder, wording):
+    monkeypatch.setitem(sys.modules, "taglens.recognizer", None)
+    assert main([verb, folder, *([] if verb == "export" else ["photos"])]) == 2
+    assert shown(capsys) == wording
 
 
 def table(photos, header="image,red,green,blue"):
@@ -113,8 +143,18 @@ def test_evaluate_prints_and_writes(photos, tmp_path, capsys):
     printed = capsys.readouterr()
     assert "100.0" in printed.out
     assert "no split column" in " ".join(printed.err.split())
+    assert f"wrote {tmp_path / 'out' / 'metrics.json'}" in " ".join(printed.err.split())
     assert main(["evaluate", "run", data, "--out", str(tmp_path / "out")]) == 2
     assert "--force" in shown(capsys)
+
+
+def test_evaluate_warns_of_pictures_that_were_trained_on(photos, tmp_path, capsys):
+    data = table(photos)
+    assert main(["evaluate", "run", data, "--device", "cpu"]) == 0
+    assert "trained on" not in shown(capsys)
+    LabelTable.read(data).rows([0, 2, 3]).write(tmp_path / "run" / "labels.parquet")
+    assert main(["evaluate", "run", data, "--device", "cpu"]) == 0
+    assert "warning 3 of the 4 pictures are called as ones the run was trained on: for these the numbers are too good" in shown(capsys)
 
 
 def test_evaluate_brings_columns_into_order(photos, tmp_path, capsys):

@@ -104,3 +104,14 @@ def test_a_wrong_method_option_lists_the_right_ones(capsys, tmp_path):
     table.write_text("image,dog\na.jpg,1\n")
     assert main(["train", str(table), "--method", "coop", "--method-options", "depth", "3", "--out", str(tmp_path / "run")]) == 2
     assert "Its options: per_class, context_start, context_length, prompt_rate" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("line", "warned"),
+    [("labels.csv", True), ("scenes:60", False), ("labels.csv --backbone RN101/openai", False)],
+)
+def test_the_default_backbone_is_not_for_photos(asked, capsys, line, warned):
+    assert main(["train", *line.split(), "--out", "there"]) == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert ("for photos name a CLIP, such as --backbone RN101/openai" in said) is warned
+    assert ("next: taglens predict there PICTURES" in said) is (not line.startswith("scenes:"))

@@ -107,7 +107,7 @@ def test_wrong_calls(runs, scenes, page, capsys):
         (run, picture, "--classes", "cta"): "did you mean 'cat'",
         (run, "--data", "scenes:40", "--classes", "cta"): "did you mean 'cat'",
         (run, "nowhere.jpg"): "nowhere.jpg: not found",
-        (str(runs), picture): "recognizer.json",
+        (str(runs), picture): f"such as {runs}/",
         (*page[1][1:], "--out", str(page[0])): "exists already",
     }
     for line, words in cases.items():

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from taglens.cli.console import output, say, say_next, warn
-from taglens.cli.options import Device, OnBadImage, device_name
+from taglens.cli.options import Device, OnBadImage, device_name, require_run
 from taglens.datasets.source import DataOptions, Part
 from taglens.errors import TagLensError
 
@@ -60,6 +60,7 @@ class Complete:
 
 def run(config: Complete) -> int:
     """Complete, write and print what is promised."""
+    require_run(config.run)
     try:
         import cleanlab  # noqa: F401
         import scipy  # noqa: F401
@@ -111,6 +112,4 @@ def _print(completion: "Completion") -> None:
     output().print(f"{len(completion.suspects):,} known labels look wrong to models that did not see them", soft_wrap=True)
     lacking = sum(line.basis == "none" for line in lines(completion))
     if lacking:
-        say(
-            f"{lacking:,} of {shown.row_count:,} rows have no promise: completion.html says why; know more labels, or ask for less"
-        )
+        say(f"{lacking:,} of {shown.row_count:,} rows have no promise: completion.html says why; know more labels, or ask for less")

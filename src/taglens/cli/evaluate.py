@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from taglens.cli.console import print_classes, print_scores, progress, say, warn
-from taglens.cli.options import Device, OnBadImage, device_name
+from taglens.cli.options import Device, OnBadImage, device_name, require_free, require_run
 from taglens.datasets.source import DataOptions, Part, read_data
+from taglens.labels.forms import examine_table
 
 if TYPE_CHECKING:
     from taglens.labels.table import LabelTable
@@ -46,25 +47,41 @@ class Evaluate:
 
 def run(config: Evaluate) -> int:
     """Evaluate, print and write."""
+    require_run(config.run)
+    written = None if config.out is None else config.out / "metrics.json"
+    if written is not None:
+        require_free(written, force=config.force)
+    table = read_data(config.data, config.part, config.options)
+    for warning in (*table.warnings, *_trained_on(config.run, table)):
+        warn(warning)
     from taglens.labels.names import align_classes
     from taglens.metrics import evaluate
     from taglens.outputs import write_json
     from taglens.recognizer import Recognizer
 
-    table = read_data(config.data, config.part, config.options)
-    for warning in table.warnings:
-        warn(warning)
     recognizer = Recognizer.load(config.run, device=device_name(config.device))
     table = align_classes(table, recognizer.classes)
     rows, probabilities = _predict(recognizer, table, config)
     found = evaluate(probabilities, table.labels.rows(rows), recognizer.classes, recognizer.thresholds).to_json()
-    if config.out is not None:
-        write_json(config.out / "metrics.json", found, force=config.force)
+    if written is not None:
+        write_json(written, found, force=config.force)
     print_classes(found["per_class"])
     print_scores({str(config.run): found}, f"{config.data}: {found['images']:,} pictures, percent")
     if found["classes_without_positives"]:
         say(f"left out of the means, no known positive: {', '.join(found['classes_without_positives'])}")
+    if written is not None:
+        say(f"wrote {written}")
     return 0
+
+
+def _trained_on(run: Path, table: "LabelTable") -> list[str]:
+    """Return a warning if pictures of ``table`` are called as those that the run was trained on."""
+    record = examine_table(run / "labels.parquet").table
+    known = frozenset(() if record is None else record.images)
+    count = sum(name in known for name in table.images)
+    return [
+        f"{count:,} of the {len(table):,} pictures are called as ones the run was trained on: for these the numbers are too good"
+    ] * bool(count)
 
 
 def _predict(recognizer: "Recognizer", table: "LabelTable", config: Evaluate) -> tuple[list[int], Any]:

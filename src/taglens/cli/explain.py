@@ -8,9 +8,9 @@ import tyro
 from rich.table import Table
 
 from taglens.cli.console import output, progress, say, warn
-from taglens.cli.options import Device, OnBadImage, device_name
+from taglens.cli.options import Device, OnBadImage, device_name, require_free, require_run
 from taglens.datasets.source import DataOptions, Part, read_data
-from taglens.errors import OutputError, PictureError, TagLensError
+from taglens.errors import PictureError, TagLensError
 
 if TYPE_CHECKING:
     from taglens.experiments.explaining import Look, Question
@@ -65,14 +65,15 @@ class Explain:
 
 def run(config: Explain) -> int:
     """Look, measure, write."""
+    folders = (config.run, *config.beside)
+    for folder in folders:
+        require_run(folder)
+    for name in FILES:
+        require_free(config.out / name, force=config.force)
     from taglens.experiments.explain_page import write_explanation
     from taglens.experiments.explaining import look
     from taglens.experiments.run_comparison import short_names
 
-    present = next((config.out / name for name in FILES if (config.out / name).exists()), None)
-    if present is not None and not config.force:
-        raise OutputError(f"{present} exists already; choose another --out or pass --force to replace it")
-    folders = (config.run, *config.beside)
     runs = dict(zip(short_names(folders), folders, strict=True))
     asked, notes = _questions(config)
     for note in notes:
@@ -108,7 +109,8 @@ def _questions(config: Explain) -> "tuple[list[Question], list[str]]":
 def _print(looks: "list[Look]") -> None:
     from taglens.experiments.explaining import summary
 
-    table = Table("", title=f"{len({one.path for one in looks}):,} pictures", title_justify="left")
+    table = Table(title=f"{len({one.path for one in looks}):,} pictures", title_justify="left")
+    table.add_column("", overflow="fold")
     for heading in ("entropy", "pointing, %", "classes in pictures", "with boxes"):
         table.add_column(heading, justify="right")
     for name, found in summary(looks).items():

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from taglens.cli.console import say, warn
+from taglens.cli.options import require_run
 from taglens.errors import TagLensError
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class Export:
     format: Literal["onnx"] = "onnx"
     """Kind of file."""
     precision: Literal["float32", "fp16", "int8"] = "float32"
-    """float32; fp16: half the size, computed in float32; int8: a half to a third of the size, for CPUs. Look at the difference it prints."""
+    """float32; fp16: half the size, computed in float32; int8: a half to a third of the size, for CPUs. Look at the printed difference."""
     out: Path | None = None
     """File to write; none: model.onnx (or model-int8.onnx ...) in the run folder."""
     force: bool = False
@@ -51,6 +52,7 @@ class Export:
 
 def run(config: Export) -> int:
     """Export, compare, report."""
+    require_run(config.run)
     from taglens.export.onnx_file import ExportOptions, export_onnx
     from taglens.recognizer import Recognizer
 

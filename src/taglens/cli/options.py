@@ -1,8 +1,10 @@
-"""Options that several verbs share."""
+"""Options that several verbs share, and what is asked of them before anything heavy is loaded."""
 
+import difflib
+from pathlib import Path
 from typing import Literal, TypeAlias
 
-from taglens.errors import TagLensError
+from taglens.errors import OutputError, RunError, TagLensError
 
 Device: TypeAlias = Literal["auto", "cpu", "cuda"]
 BackbonePrecision: TypeAlias = Literal["auto", "float32", "bfloat16", "float16"]
@@ -22,3 +24,22 @@ def device_name(device: Device) -> str:
     if device == "cuda" and not torch.cuda.is_available():
         raise TagLensError("--device cuda: torch finds no CUDA device here; pass --device cpu or install a torch built for CUDA")
     return device
+
+
+def require_run(folder: Path) -> None:
+    """Raise RunError if ``folder`` holds no finished run, naming one that may be meant."""
+    if (folder / "recognizer.json").is_file():
+        return
+    if folder.suffix == ".onnx":
+        raise RunError(f"{folder}: an exported file; it predicts with --shards N --out FOLDER, and serves. Expected the folder of a run")
+    runs = [str(found.parent) for place in (folder, folder / "runs", folder.parent) for found in sorted(place.glob("*/recognizer.json"))]
+    near = [*difflib.get_close_matches(str(folder), runs, n=1), *runs][:1]
+    raise RunError(
+        f"{folder}: no finished run; expected the folder of `taglens train ... --out FOLDER`" + "".join(f", such as {run}" for run in near)
+    )
+
+
+def require_free(path: Path, *, force: bool) -> None:
+    """Raise OutputError if the file ``path`` is there and may not be replaced."""
+    if path.exists() and not force:
+        raise OutputError(f"{path} exists already; choose another name or pass --force to replace it")

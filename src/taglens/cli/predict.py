@@ -1,16 +1,19 @@
 """``taglens predict RUN IMAGES...``: probabilities, tags and heatmaps of any pictures."""
 
+import os.path
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
 from taglens.cli.console import progress, say, warn
-from taglens.cli.options import Device, OnBadImage, device_name
+from taglens.cli.options import Device, OnBadImage, device_name, require_free, require_run
 from taglens.cli.predict_bulk import require_bulk_options, run_bulk
+from taglens.datasets.files import list_pictures
 from taglens.errors import OutputError, PictureError, TagLensError, unknown_name
 
 if TYPE_CHECKING:
@@ -79,17 +82,23 @@ def run(config: Predict) -> int:
     """Predict and write."""
     if config.shards is not None:
         return run_bulk(config)
+    require_run(config.run)
+    if config.out is not None:
+        require_free(config.out, force=config.force)
+    pictures = list_pictures(config.images)
+    pictures = chain([next(pictures)], pictures)  # the first one now: a wrong name is to be said at once, before anything is printed
     from taglens.inference.writers import form_of, write_predictions
     from taglens.recognizer import Recognizer
 
-    if config.out is not None and config.out.exists() and not config.force:
-        raise OutputError(f"{config.out} exists already; choose another name or pass --force to replace it")
     recognizer = Recognizer.load(config.run, device=device_name(config.device))
     places = _places(config.classes, recognizer.classes)
     thresholds = _thresholds(recognizer, config.threshold)
     names = [recognizer.classes[place] for place in places]
     form = config.format or (form_of(config.out) if config.out else "csv")
-    rows = _only(_stream(recognizer, config, thresholds, places), places)
+    rows = _only(_stream(recognizer, config, pictures, thresholds, places), places)
+    if form == "tags" and config.out is not None:  # a table, so its names are relative to where it lies
+        home = config.out.parent.resolve()
+        rows = (replace(row, path=Path(os.path.relpath(row.path, home))) for row in rows)
     target: Path | IO[bytes] = config.out or sys.stdout.buffer
     try:
         write_predictions(rows, names, thresholds[places], target, form, force=config.force)
@@ -97,14 +106,13 @@ def run(config: Predict) -> int:
         interruption.add_note(f"{config.out} was not written" if config.out else "the rows above are complete")
         raise
     if config.out is not None:
-        say(f"wrote {config.out}")
+        say(f"wrote {config.out}" + (f", heatmaps in {config.heatmaps}" if config.heatmaps else ""))
     return 0
 
 
 def _stream(
-    recognizer: "Recognizer", config: Predict, thresholds: "NDArray[np.float64]", places: list[int]
+    recognizer: "Recognizer", config: Predict, pictures: Iterable[Path], thresholds: "NDArray[np.float64]", places: list[int]
 ) -> Iterator["PicturePrediction"]:
-    from taglens.datasets.files import list_pictures
     from taglens.inference.heatmap_files import HeatmapFolder, save_heatmaps
     from taglens.inference.predictor import predict_pictures
 
@@ -112,9 +120,7 @@ def _stream(
         warn(f"left out: {error}")
 
     maps = config.heatmaps is not None
-    stream = predict_pictures(
-        recognizer, list_pictures(config.images), batch=config.batch, maps=maps, on_bad=config.on_bad_image, on_skip=skip
-    )
+    stream = predict_pictures(recognizer, pictures, batch=config.batch, maps=maps, on_bad=config.on_bad_image, on_skip=skip)
     if config.heatmaps is not None:
         folder = HeatmapFolder(config.heatmaps, recognizer.classes)
         shown = _Shown(thresholds, places if config.classes else None)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from taglens.cli.console import output, say, say_next, warn
-from taglens.cli.options import Device, OnBadImage, device_name
+from taglens.cli.options import Device, OnBadImage, device_name, require_run
 from taglens.datasets.source import DataOptions, Part
 from taglens.errors import TagLensError
 
@@ -68,6 +68,7 @@ class Review:
 
 def run(config: Review) -> int:
     """Serve the page, or export."""
+    require_run(config.run)
     from taglens.serve.review_start import ReviewConfig
 
     review = ReviewConfig(

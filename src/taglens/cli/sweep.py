@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from taglens.cli.console import errors, say, warn
 from taglens.cli.options import BackbonePrecision, Device, OnBadImage
-from taglens.cli.train import data_config
+from taglens.cli.train import data_config, warn_of_tiny
 from taglens.datasets.source import DataOptions
 from taglens.errors import TagLensError
 from taglens.labels.names import Disguise
@@ -90,6 +90,7 @@ def run(config: Sweep) -> int:
     """Plan, say what will be done, do it."""
     from taglens.experiments.sweep_plan import SweepConfig
 
+    warn_of_tiny(config)
     plan = SweepConfig(
         data=data_config(config),
         methods=config.methods,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Protocol
 
 import tyro
 
-from taglens.cli.console import print_scores, say
+from taglens.cli.console import print_scores, say, say_next, warn
 from taglens.cli.options import BackbonePrecision, Device, OnBadImage, device_name
 from taglens.datasets.source import DataOptions
 from taglens.errors import TagLensError
@@ -97,10 +97,13 @@ def run(config: Train) -> int:
         with TemporaryDirectory() as unused:
             train_run(plan, Path(unused) / "run", checkpoints=config.out / "checkpoint", progress=False, say=lambda message: None)
         return 0
+    warn_of_tiny(config)
     result = train_run(plan, config.out, force=config.force, resume=config.resume, progress=sys.stderr.isatty(), say=say)
     found = {config.method: result.evaluation.to_json(), "zero_shot": result.baseline.to_json()}
     print_scores(found, f"{config.data}, {found[config.method]['images']:,} pictures, percent")
     say(f"run folder: {config.out}   report: {config.out / 'report.html'}")
+    if not _is_drawn(config.data):
+        say_next("predict", str(config.out), "PICTURES", "--out", "tags.csv", "--heatmaps", "heat")
     return 0 if result.fit.stopped is None else 1
 
 
@@ -149,6 +152,16 @@ def data_config(config: DataChoice) -> "DataConfig":
         cache=config.cache,
         device=device_name(config.device),
     )
+
+
+def warn_of_tiny(config: DataChoice) -> None:
+    """Say that the default backbone is not for photos, unless the data are drawn scenes."""
+    if config.backbone == "tiny" and not _is_drawn(config.data):
+        warn("the backbone tiny knows drawn things only; for photos name a CLIP, such as --backbone RN101/openai")
+
+
+def _is_drawn(data: str) -> bool:
+    return data.startswith("scenes:")
 
 
 def read_names(path: Path | None) -> dict[str, str]:
