@@ -3,14 +3,13 @@
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import tyro
 from rich.markup import escape
 from rich.table import Table
 
 from taglens.cli.console import output, say, say_next, warn
-from taglens.cli.options import Device, OnBadImage, device_name, require_run
+from taglens.cli.options import Data, Device, OnBadImage, ReadOptions, Run, device_name, require_run
 from taglens.datasets.source import DataOptions, Part
 from taglens.errors import TagLensError
 
@@ -29,9 +28,9 @@ class Complete:
     $ taglens complete runs/mine labels.csv --npv 0.95 --out absent/labels.csv
     """
 
-    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    run: Run
     """Folder that `taglens train` made."""
-    data: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
+    data: Data
     """A CSV, Parquet or JSON table, or name:root such as voc2007:/data/VOCdevkit."""
     precision: float = 0.95
     """Share of the cells filled as present that must be right."""
@@ -49,7 +48,7 @@ class Complete:
     """Seed of the division into folds."""
     part: Part = "all"
     """Part of the data to complete."""
-    options: Annotated[DataOptions, tyro.conf.arg(name="")] = field(default_factory=DataOptions)
+    options: ReadOptions = field(default_factory=DataOptions)
     on_bad_image: OnBadImage = "error"
     """Stop at an unreadable picture, or leave its row as it is and say so."""
     cache: Path | None = None

@@ -3,11 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
-
-import tyro
+from typing import Literal
 
 from taglens.cli.console import say
+from taglens.cli.options import Data, ReadOptions
 from taglens.datasets.source import DataOptions, Part, read_data
 from taglens.errors import TagLensError
 from taglens.labels.formats.label_studio import LOCAL_FILES, write_label_studio
@@ -25,7 +24,7 @@ class Convert:
     $ taglens convert labels.csv --to label-studio --out tasks.json
     """
 
-    data: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
+    data: Data
     """A CSV, Parquet or JSON table, what Label Studio exported as JSON, or name:root."""
     out: Path
     """File (table: .csv, .parquet, .json; label-studio: .json), folder (huggingface), or folder named as the dataset (fiftyone)."""
@@ -39,7 +38,7 @@ class Convert:
     """FiftyOne: folder of a run that draws the heatmaps of predicted tags; none: no heatmaps."""
     part: Part = "all"
     """Part of the data."""
-    options: Annotated[DataOptions, tyro.conf.arg(name="")] = field(default_factory=DataOptions)
+    options: ReadOptions = field(default_factory=DataOptions)
 
 
 def run(config: Convert) -> int:

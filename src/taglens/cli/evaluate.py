@@ -2,12 +2,10 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-import tyro
+from typing import TYPE_CHECKING, Any
 
 from taglens.cli.console import print_classes, print_scores, progress, say, warn
-from taglens.cli.options import Device, OnBadImage, device_name, require_free, require_run
+from taglens.cli.options import Data, Device, OnBadImage, ReadOptions, Run, device_name, require_free, require_run
 from taglens.datasets.source import DataOptions, Part, read_data
 from taglens.labels.forms import examine_table
 
@@ -26,9 +24,9 @@ class Evaluate:
     $ taglens evaluate runs/voc10 voc2012:VOCdevkit --out scores
     """
 
-    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    run: Run
     """Folder that `taglens train` made."""
-    data: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
+    data: Data
     """A CSV, Parquet or JSON table, or name:root such as voc2007:/data/VOCdevkit."""
     out: Path | None = None
     """Folder for metrics.json."""
@@ -36,7 +34,7 @@ class Evaluate:
     """Replace metrics.json if it is there."""
     part: Part = "test"
     """Part of the data to evaluate on."""
-    options: Annotated[DataOptions, tyro.conf.arg(name="")] = field(default_factory=DataOptions)
+    options: ReadOptions = field(default_factory=DataOptions)
     on_bad_image: OnBadImage = "error"
     """Stop at an unreadable picture, or leave it out and say so."""
     batch: int = 32

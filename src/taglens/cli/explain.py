@@ -8,7 +8,7 @@ import tyro
 from rich.table import Table
 
 from taglens.cli.console import output, progress, say, warn
-from taglens.cli.options import Device, OnBadImage, device_name, require_free, require_run
+from taglens.cli.options import Device, OnBadImage, ReadOptions, Run, device_name, require_free, require_run
 from taglens.datasets.source import DataOptions, Part, read_data
 from taglens.errors import PictureError, TagLensError
 
@@ -28,7 +28,7 @@ class Explain:
     $ taglens explain runs/mine --data voc2007:VOCdevkit --beside runs/other --out both
     """
 
-    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    run: Run
     """Folder that `taglens train` or `taglens sweep` made (a run in DIR/runs)."""
     images: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="IMAGES...")] = ()
     """Pictures, folders and globs in quotes; each is looked at for the tags that RUN gives it."""
@@ -50,7 +50,7 @@ class Explain:
     """Folder for the page and the numbers."""
     force: bool = False
     """Replace them if they are there."""
-    options: Annotated[DataOptions, tyro.conf.arg(name="")] = field(default_factory=DataOptions)
+    options: ReadOptions = field(default_factory=DataOptions)
     on_bad_image: OnBadImage = "error"
     """Stop at an unreadable picture, or leave it out and say so."""
     device: Device = "auto"

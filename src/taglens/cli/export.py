@@ -4,12 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
-
-import tyro
+from typing import TYPE_CHECKING, Literal
 
 from taglens.cli.console import say, warn
-from taglens.cli.options import require_run
+from taglens.cli.options import Run, require_run
 from taglens.errors import TagLensError
 
 if TYPE_CHECKING:
@@ -26,7 +24,7 @@ class Export:
     $ taglens export runs/mine --precision int8
     """
 
-    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    run: Run
     """Folder that `taglens train` made."""
     format: Literal["onnx"] = "onnx"
     """Kind of file."""

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-import tyro
 from rich.markup import escape
 from rich.table import Table
 
 from taglens.cli.console import output, progress, say_next
+from taglens.cli.options import Data, ReadOptions
 from taglens.datasets.checking import picture_problems, why_missing
 from taglens.datasets.source import DataOptions, Part, examine_data
 from taglens.errors import TagLensError
@@ -27,11 +27,11 @@ class Inspect:
     $ taglens inspect voc2012:VOCdevkit --part train
     """
 
-    data: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
+    data: Data
     """A CSV, Parquet or JSON table, or name:root such as voc2007:/data/VOCdevkit."""
     part: Literal["train", "test", "all"] = "all"
     """Part of the data to look at."""
-    options: Annotated[DataOptions, tyro.conf.arg(name="")] = field(default_factory=DataOptions)
+    options: ReadOptions = field(default_factory=DataOptions)
     check_pictures: bool = False
     """Open every picture, not only look whether it is there: slower, finds damaged files."""
     most: int = 100

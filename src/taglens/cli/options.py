@@ -2,13 +2,20 @@
 
 import difflib
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
+import tyro
+
+from taglens.datasets.source import DataOptions
 from taglens.errors import OutputError, RunError, TagLensError
 
 Device: TypeAlias = Literal["auto", "cpu", "cuda"]
 BackbonePrecision: TypeAlias = Literal["auto", "float32", "bfloat16", "float16"]
 OnBadImage: TypeAlias = Literal["error", "skip"]
+Run: TypeAlias = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+Data: TypeAlias = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
+ReadOptions: TypeAlias = Annotated[DataOptions, tyro.conf.arg(name="")]
+"""How data are read: options without a name before them."""
 
 
 def device_name(device: Device) -> str:

@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from taglens.cli.console import progress, say, warn
-from taglens.cli.options import Device, OnBadImage, device_name, require_free, require_run
+from taglens.cli.options import Device, OnBadImage, Run, device_name, require_free, require_run
 from taglens.cli.predict_bulk import require_bulk_options, run_bulk
 from taglens.datasets.files import list_pictures
 from taglens.errors import OutputError, PictureError, TagLensError, unknown_name
@@ -37,7 +37,7 @@ class Predict:
     $ taglens predict runs/mine new-photos --shards 1000 --out predictions
     """
 
-    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    run: Run
     """Folder that `taglens train` made."""
     images: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="IMAGES...")]
     """Pictures, folders (searched to the bottom) and globs in quotes."""

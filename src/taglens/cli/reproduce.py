@@ -4,11 +4,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated
-
-import tyro
+from typing import TYPE_CHECKING
 
 from taglens.cli.console import output, say
+from taglens.cli.options import Run
 
 if TYPE_CHECKING:
     from taglens.experiments.reproduce import Reproduction
@@ -25,7 +24,7 @@ class Reproduce:
     $ taglens reproduce runs/mine
     """
 
-    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    run: Run
     """Folder that `taglens train` made."""
     out: Path | None = None
     """Keep the second run in this folder; none: it is deleted after the comparison."""

@@ -5,12 +5,10 @@ import sys
 import webbrowser
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
-
-import tyro
+from typing import TYPE_CHECKING, Literal
 
 from taglens.cli.console import output, say, say_next, warn
-from taglens.cli.options import Device, OnBadImage, device_name, require_run
+from taglens.cli.options import Data, Device, OnBadImage, ReadOptions, Run, device_name, require_run
 from taglens.datasets.source import DataOptions, Part
 from taglens.errors import TagLensError
 
@@ -29,9 +27,9 @@ class Review:
     $ taglens review runs/mine labels.csv --export
     """
 
-    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    run: Run
     """Folder that `taglens train` made."""
-    data: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
+    data: Data
     """A CSV, Parquet or JSON table (also one that `taglens complete` made), or name:root."""
     export: bool = False
     """Serve nothing: merge the journal into the table, write it and end."""
@@ -51,7 +49,7 @@ class Review:
     """Open the page in the browser."""
     part: Part = "all"
     """Part of the data to review."""
-    options: Annotated[DataOptions, tyro.conf.arg(name="")] = field(default_factory=DataOptions)
+    options: ReadOptions = field(default_factory=DataOptions)
     on_bad_image: OnBadImage = "error"
     """Stop at an unreadable picture, or leave it out of the queue."""
     cache: Path | None = None

@@ -11,7 +11,7 @@ import tyro
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from taglens.cli.console import errors, say, warn
-from taglens.cli.options import BackbonePrecision, Device, OnBadImage
+from taglens.cli.options import BackbonePrecision, Data, Device, OnBadImage, ReadOptions
 from taglens.cli.train import data_config, warn_of_tiny
 from taglens.datasets.source import DataOptions
 from taglens.errors import TagLensError
@@ -41,7 +41,7 @@ class Sweep:
     $ taglens sweep voc2007:VOCdevkit --backbone RN101/openai --image-size 448 --methods all
     """
 
-    data: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
+    data: Data
     """A CSV, Parquet or JSON table, or name:root such as voc2007:/data/VOCdevkit."""
     known: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
     """Shares of labels that stay known; for another --setting its amounts."""
@@ -68,7 +68,7 @@ class Sweep:
     """Delete an earlier sweep in that folder."""
     jobs: int | None = None
     """Runs at once, one processor core each; none: as many as there are cores, or GPUs with --device cuda."""
-    options: Annotated[DataOptions, tyro.conf.arg(name="")] = field(default_factory=DataOptions)
+    options: ReadOptions = field(default_factory=DataOptions)
     on_bad_image: OnBadImage = "error"
     """Stop at an unreadable picture, or leave it out."""
     cache: Path | None = None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Protocol
 import tyro
 
 from taglens.cli.console import print_scores, say, say_next, warn
-from taglens.cli.options import BackbonePrecision, Device, OnBadImage, device_name
+from taglens.cli.options import BackbonePrecision, Data, Device, OnBadImage, ReadOptions, device_name
 from taglens.datasets.source import DataOptions
 from taglens.errors import TagLensError
 from taglens.experiments.option_values import option_value
@@ -31,7 +31,7 @@ class Train:
     $ taglens train voc2012:VOCdevkit --known 0.1 --backbone RN101/openai --out runs/voc10
     """
 
-    data: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
+    data: Data
     """A CSV, Parquet or JSON table, or name:root such as voc2007:/data/VOCdevkit."""
     known: float | None = None
     """Hide labels so that this share stays known (the field's seeded masks); none: all that the data know."""
@@ -59,7 +59,7 @@ class Train:
     """Replace an earlier run in that folder."""
     resume: bool = False
     """Go on with the run that was killed or interrupted in that folder, as if nothing had happened; start it if there is none."""
-    options: Annotated[DataOptions, tyro.conf.arg(name="")] = field(default_factory=DataOptions)
+    options: ReadOptions = field(default_factory=DataOptions)
     on_bad_image: OnBadImage = "error"
     """Stop at an unreadable picture, or leave it out and list it in the run folder."""
     cache: Path | None = None

@@ -1,7 +1,7 @@
 """Complete a table: train again without each picture's own labels, calibrate, and fill what can be promised."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -149,17 +149,7 @@ def _completed(
     index[values != table.labels.values] = len(table.origins)
     shown = np.full(table.labels.shape, np.nan, dtype=np.float32) if table.probabilities is None else table.probabilities.copy()
     shown[kept] = probabilities
-    return LabelTable(
-        images=table.images,
-        classes=table.classes,
-        labels=PartialLabels(values),
-        splits=table.splits,
-        root=table.root,
-        origins=(*table.origins, origin),
-        origin_index=index,
-        probabilities=shown,
-        warnings=table.warnings,
-    )
+    return replace(table, labels=PartialLabels(values), origins=(*table.origins, origin), origin_index=index, probabilities=shown)
 
 
 def _doubt(places: list[int], classes: tuple[str, ...]) -> str:

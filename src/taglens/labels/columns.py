@@ -125,15 +125,15 @@ def read_probabilities(column: pa.ChunkedArray, name: str) -> tuple[NDArray[np.f
     if pa.types.is_floating(column.type):
         values = column.cast(pa.float64()).to_numpy().astype(np.float32)
     else:
-        values = np.array([_number(text) for text in column.to_pylist()], dtype=np.float32)
+        values = np.array([_number("" if value is None else str(value)) for value in column.to_pylist()], dtype=np.float32)
     bad = np.flatnonzero((values < 0) | (values > 1))
     cells = [(int(row), name, f"expected a probability between 0 and 1 or blank, came {str(column[int(row)].as_py())!r}") for row in bad]
     values[bad] = np.nan
     return values, cells
 
 
-def _number(text: str | None) -> float:
-    if text is None or not text.strip():
+def _number(text: str) -> float:
+    if not text.strip():
         return float("nan")
     try:
         number = float(text)

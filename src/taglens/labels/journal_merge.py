@@ -1,7 +1,7 @@
 """Bringing a review journal into its table, which somebody may have edited meanwhile: a three-way merge, cell by cell."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -104,17 +104,7 @@ def _with_reviewed(table: LabelTable, values: np.ndarray, taken: Mapping[tuple[i
     index = np.zeros(values.shape, np.int64) if changed.origin_index is None else changed.origin_index.astype(np.int64)
     for place, origin in taken.items():
         index[place] = place_of[origin]
-    return LabelTable(
-        images=table.images,
-        classes=table.classes,
-        labels=changed.labels,
-        splits=table.splits,
-        root=table.root,
-        origins=tuple(origins),
-        origin_index=index.astype(np.int32),
-        probabilities=changed.probabilities,
-        warnings=table.warnings,
-    )
+    return replace(changed, origins=tuple(origins), origin_index=index.astype(np.int32))
 
 
 def _some(lines: Sequence[str], most: int) -> Iterable[str]:

@@ -1,6 +1,7 @@
 """What a class is called in a prompt, and bringing two class lists together."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -79,16 +80,12 @@ def align_classes(table: LabelTable, classes: Sequence[str], owner: str = "the r
         parts = [f"not in the data: {_some(missing)}"] * bool(missing) + [f"not in {owner}: {_some(extra)}"] * bool(extra)
         raise TableError(f"the classes of {owner} and of the data differ ({'; '.join(parts)}); rename, add or remove columns of the table")
     order = np.array([table.classes.index(name) for name in classes])
-    return LabelTable(
-        images=table.images,
+    return replace(
+        table,
         classes=tuple(classes),
         labels=PartialLabels(table.labels.values[:, order]),
-        splits=table.splits,
-        root=table.root,
-        origins=table.origins,
         origin_index=None if table.origin_index is None else table.origin_index[:, order],
         probabilities=None if table.probabilities is None else table.probabilities[:, order],
-        warnings=table.warnings,
     )
 
 

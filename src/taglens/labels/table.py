@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -107,16 +107,13 @@ class LabelTable:
     def rows(self, index: Any) -> "LabelTable":
         """Return the images that ``index`` (whole numbers, true/false or a slice) selects, in that order."""
         chosen = np.arange(len(self))[index]
-        return LabelTable(
+        return replace(
+            self,
             images=tuple(self.images[row] for row in chosen),
-            classes=self.classes,
             labels=self.labels.rows(chosen),
             splits=None if self.splits is None else tuple(self.splits[row] for row in chosen),
-            root=self.root,
-            origins=self.origins,
             origin_index=None if self.origin_index is None else self.origin_index[chosen],
             probabilities=None if self.probabilities is None else self.probabilities[chosen],
-            warnings=self.warnings,
         )
 
     def split(self, name: str) -> "LabelTable":
@@ -142,16 +139,11 @@ class LabelTable:
     def with_labels(self, labels: PartialLabels) -> "LabelTable":
         """Return the table with other labels; a label that changes loses its source and probability."""
         same = labels.values == self.labels.values if labels.shape == self.labels.shape else np.zeros(1, dtype=bool)
-        return LabelTable(
-            images=self.images,
-            classes=self.classes,
+        return replace(
+            self,
             labels=labels,
-            splits=self.splits,
-            root=self.root,
-            origins=self.origins,
             origin_index=None if self.origin_index is None else np.where(same, self.origin_index, np.int16(0)),
             probabilities=None if self.probabilities is None else np.where(same, self.probabilities, np.float32(np.nan)),
-            warnings=self.warnings,
         )
 
     @classmethod
