@@ -195,7 +195,7 @@ def test_what_cannot_be_completed_is_explained_and_nothing_is_written(run, half,
 
 def test_a_folder_that_is_no_run_and_an_output_that_exists(run, half, done, tmp_path, capsys):
     assert completed(tmp_path / "nowhere", half, tmp_path) == 2
-    assert "expected the folder of a run" in " ".join(capsys.readouterr().err.split())
+    assert "no finished run; expected the folder of `taglens train" in " ".join(capsys.readouterr().err.split())
     before = (done / "labels.csv").read_bytes()
     assert main(["complete", str(run), str(done / "labels.csv"), "--out", str(done / "labels.csv")]) == 2
     assert "exists already" in " ".join(capsys.readouterr().err.split())

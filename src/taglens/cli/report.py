@@ -85,7 +85,8 @@ def _sweeps(config: Report) -> Sequence[Path]:
 def _print(report: "SweepReport") -> None:
     from taglens.experiments.tables import text
 
-    table = Table(title=escape(f"{report.name}: {report.caption}"), title_justify="left", box=None)
+    output().print(escape(f"{report.name}: {report.caption}"))  # not the table's title, which would be as narrow as the table
+    table = Table(box=None)
     table.add_column("", overflow="fold")
     for heading in (*report.grid.headings, "average"):
         table.add_column(heading, justify="right")

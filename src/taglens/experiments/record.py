@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 import platform
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -29,6 +30,15 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [plain(entry) for entry in value]
     return str(value) if isinstance(value, Path) else value
+
+
+def backbone_name(spec: str) -> str:
+    """Return how a backbone is called on pages: local files without their folders, which are nobody else's.
+
+    >>> backbone_name("/home/ada/clip.json:/home/ada/clip.safetensors"), backbone_name("hf-hub:timm/vit"), backbone_name("RN101/openai")
+    ('clip.json:clip.safetensors', 'hf-hub:timm/vit', 'RN101/openai')
+    """
+    return re.sub(r"[^:]*[/\\]", "", spec) if spec.endswith(".safetensors") else spec
 
 
 def table_hashes(table: LabelTable) -> dict[str, str]:

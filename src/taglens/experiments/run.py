@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taglens.experiments.prepare import DataConfig, Part, Prepared, prepare, read_parts
-from taglens.experiments.record import data_hash, environment, picture_hash, plain, table_hashes
+from taglens.experiments.record import backbone_name, data_hash, environment, picture_hash, plain, table_hashes
 from taglens.experiments.report import write_report
 from taglens.experiments.run_folder import CHECKPOINTS, claim_run, finish_run
 from taglens.experiments.run_report import report_content
@@ -207,7 +207,7 @@ def summary(config: RunConfig, train: LabelTable, test: LabelTable | None) -> st
     return (
         f"{config.method} on {config.data.data}: {len(train):,} training pictures, {len(train.classes)} classes, "
         f"{known:,} known labels ({100 * known / cells:.1f} %), {int(counts.positive.sum()):,} of them positive; "
-        f"{'no test part' if test is None else f'{len(test):,} test pictures'}; backbone {config.data.backbone}, "
+        f"{'no test part' if test is None else f'{len(test):,} test pictures'}; backbone {backbone_name(config.data.backbone)}, "
         f"{config.training.epochs} epochs on {config.data.device}"
     )
 

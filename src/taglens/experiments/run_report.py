@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from taglens.datasets.pictures import open_picture
 from taglens.experiments.prepare import Part, Prepared
+from taglens.experiments.record import backbone_name
 from taglens.experiments.report_content import GalleryItem, ReportContent
 from taglens.labels.states import POSITIVE
 
@@ -42,7 +43,7 @@ def _settings(data: str, prepared: Prepared, result: "RunResult") -> dict[str, s
         "Trained on": f"{len(result.labels):,} pictures, {len(result.labels.classes)} classes",
         "Known labels": f"{int(labels.known.sum()):,} ({100 * labels.known.mean():.1f} %), {int(labels.positive.sum()):,} positive",
         "Tested on": held_out if prepared.test is None else f"{len(prepared.test.table):,} pictures of the test part",
-        "Backbone": f"{prepared.backbone.spec}, {prepared.backbone.transform.size} px",
+        "Backbone": f"{backbone_name(prepared.backbone.spec)}, {prepared.backbone.transform.size} px",
         "Training": f"{len(result.fit.history)} epochs, epoch {result.fit.epoch} kept, {result.seconds:.0f} seconds",
     }
 

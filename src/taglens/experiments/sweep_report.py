@@ -10,6 +10,7 @@ from typing import Any
 from markupsafe import Markup
 
 from taglens.experiments.published import published_rows
+from taglens.experiments.record import backbone_name
 from taglens.experiments.report import page
 from taglens.experiments.sweep_plots import sweep_curves
 from taglens.experiments.sweep_results import Comparison, SweepResult, compare
@@ -36,7 +37,8 @@ class SweepReport:
         settings, seeds = self.sweep.description["settings"], len(self.sweep.seeds)
         amounts = "shares of known labels" if self.grid.shares else "known labels"
         return (
-            f"{self.metric} (percent) on {settings['data']['data']} with {settings['data']['backbone']} for {amounts}, "
+            f"{self.metric} (percent) on {settings['data']['data']} with {backbone_name(settings['data']['backbone'])} "
+            f"for {amounts}, "
             f"hidden by '{settings['setting']}'; mean{' and standard deviation' if seeds > 1 else ''} over {seeds} seed{'s' * (seeds > 1)}"
         )
 
@@ -119,7 +121,8 @@ def _settings(report: SweepReport) -> dict[str, str]:
     options = {name: value for name, value in training.items() if value not in (None, {})}
     return {
         "Data": settings["data"]["data"],
-        "Backbone": settings["data"]["backbone"] + (f", {settings['data']['image_size']} px" if settings["data"]["image_size"] else ""),
+        "Backbone": backbone_name(settings["data"]["backbone"])
+        + (f", {settings['data']['image_size']} px" if settings["data"]["image_size"] else ""),
         "Labels hidden by": settings["setting"],
         "Seeds": ", ".join(map(str, report.sweep.seeds)),
         "Runs": str(len(report.sweep.runs)),
