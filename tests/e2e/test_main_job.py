@@ -132,6 +132,7 @@ def test_a_bad_picture_stops_or_is_skipped_and_listed(scenes, tmp_path, capsys):
     line = ["train", str(tmp_path / "own.csv"), "--images", str(tmp_path), *QUICK]
     assert main([*line, "--out", str(tmp_path / "stop")]) == 2
     assert "broken.jpg" in capsys.readouterr().err
+    assert not (tmp_path / "stop").exists(), "the corrected command is to find its place free"
     assert main([*line, "--out", str(tmp_path / "skip"), "--on-bad-image", "skip"]) == 0
     rows = list(csv.DictReader((tmp_path / "skip" / "skipped.csv").open()))
     assert [row["image"].endswith("broken.jpg") for row in rows] == [True]

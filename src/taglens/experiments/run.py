@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from taglens.experiments.prepare import DataConfig, Part, Prepared, prepare, read_parts
 from taglens.experiments.record import backbone_name, data_hash, environment, picture_hash, plain, table_hashes
 from taglens.experiments.report import write_report
-from taglens.experiments.run_folder import CHECKPOINTS, claim_run, finish_run
+from taglens.experiments.run_folder import CHECKPOINTS, claim_run, finish_run, given_up_on_error
 from taglens.experiments.run_report import report_content
 from taglens.experiments.variants import build_config
 from taglens.labels.inspection import label_warnings
@@ -105,7 +105,8 @@ def train_run(
     say(summary(config, masked, test))
     for warning in warnings:
         say(f"warning: {warning}")
-    prepared = prepare(config.data, progress=progress)
+    with given_up_on_error(folder):
+        prepared = prepare(config.data, progress=progress)
     result = run_prepared(config, method, prepared, progress=progress, checkpoints=checkpoints)
     _write_run(folder, config, prepared, result, warnings)
     if result.fit.stopped is None:

@@ -3,11 +3,12 @@
 import dataclasses
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
-from taglens.errors import OutputError, RunError
+from taglens.errors import OutputError, RunError, TagLensError
 from taglens.experiments.record import differences, plain
 from taglens.outputs import new_folder, read_json, write_json
 
@@ -39,6 +40,17 @@ def claim_run(out: Path, description: Mapping[str, Any], *, force: bool, resume:
         _sweep_up(folder)
     write_json(folder / CONFIG, {"format": FORMAT} | dict(description))
     return folder
+
+
+@contextmanager
+def given_up_on_error(folder: Path) -> Iterator[None]:
+    """Take back what :func:`claim_run` made if the block fails before training, so that the corrected command finds its place free."""
+    try:
+        yield
+    except TagLensError:
+        if [path.name for path in folder.iterdir()] == [CONFIG]:
+            shutil.rmtree(folder)
+        raise
 
 
 def finish_run(folder: Path, pictures: str) -> None:
