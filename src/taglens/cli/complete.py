@@ -24,8 +24,8 @@ class Complete:
     Known labels are never changed. Beside the table: completion.json and completion.html (what is promised, and what could not be
     and why) and suspects.csv (known labels that look wrong). The run's method is trained again for each fold.
 
-    $ taglens complete runs/mine labels.csv --precision 0.9 --out done/labels.csv
-    $ taglens complete runs/mine labels.csv --npv 0.95 --out absent/labels.csv
+        $ taglens complete runs/mine labels.csv --precision 0.9 --out done/labels.csv
+        $ taglens complete runs/mine labels.csv --npv 0.95 --out absent/labels.csv
     """
 
     run: Run

@@ -20,8 +20,8 @@ class Convert:
 
     What Label Studio exports (JSON) is DATA everywhere: blank means not checked.
 
-    $ taglens convert labels.csv --out labels.parquet
-    $ taglens convert labels.csv --to label-studio --out tasks.json
+        $ taglens convert labels.csv --out labels.parquet
+        $ taglens convert labels.csv --to label-studio --out tasks.json
     """
 
     data: Data

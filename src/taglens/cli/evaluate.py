@@ -20,8 +20,8 @@ class Evaluate:
 
     Prints the metrics; with --out also writes them to DIR/metrics.json.
 
-    $ taglens evaluate runs/mine labels.csv
-    $ taglens evaluate runs/voc10 voc2012:VOCdevkit --out scores
+        $ taglens evaluate runs/mine labels.csv
+        $ taglens evaluate runs/voc10 voc2012:VOCdevkit --out scores
     """
 
     run: Run

@@ -24,8 +24,8 @@ class Explain:
 
     Pictures come from IMAGES, or with labels from --data. Writes explain.html (one page with everything inside) and explain.json.
 
-    $ taglens explain runs/mine new-photos
-    $ taglens explain runs/mine --data voc2007:VOCdevkit --beside runs/other --out both
+        $ taglens explain runs/mine new-photos
+        $ taglens explain runs/mine --data voc2007:VOCdevkit --beside runs/other --out both
     """
 
     run: Run

@@ -20,8 +20,8 @@ class Export:
 
     Without --pictures the run's own test pictures are compared, and its training pictures calibrate int8.
 
-    $ taglens export runs/mine
-    $ taglens export runs/mine --precision int8
+        $ taglens export runs/mine
+        $ taglens export runs/mine --precision int8
     """
 
     run: Run

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from inspect import cleandoc
-from textwrap import fill, indent
+from textwrap import dedent, fill, indent
 from typing import Any
 
 from taglens import __version__
@@ -99,11 +99,12 @@ def parse(arguments: Sequence[str]) -> tuple[Any, Callable[[Any], int]]:
 
 
 def description(options: type) -> str:
-    """Return a verb's docstring at the terminal's width, where tyro would not break it; examples begin with ``$`` and stay as they are."""
+    """Return a verb's docstring at the terminal's width, where tyro would not break it; examples stay as they are."""
     width = min(shutil.get_terminal_size().columns, 100)
     paragraphs = cleandoc(options.__doc__ or "").split("\n\n")
     # The indents keep tyro from joining the lines; after a blank line it would add another.
-    return "\n".join(indent(text, "    ") if text.startswith("$") else indent(fill(text, width - 2), "  ") for text in paragraphs)
+    shown = (indent(dedent(text), "    ") if "$ taglens" in text else indent(fill(text, width - 2), "  ") for text in paragraphs)
+    return "\n".join(shown)
 
 
 if __name__ == "__main__":

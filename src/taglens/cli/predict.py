@@ -33,8 +33,8 @@ class Predict:
     in a column, and addresses such as s3://bucket/photos; an unreadable picture gets a row with the reason. Killed and started again,
     the same command goes on where it was.
 
-    $ taglens predict runs/mine new-photos --out tags.csv --heatmaps heat
-    $ taglens predict runs/mine new-photos --shards 1000 --out predictions
+        $ taglens predict runs/mine new-photos --out tags.csv --heatmaps heat
+        $ taglens predict runs/mine new-photos --shards 1000 --out predictions
     """
 
     run: Run

@@ -25,8 +25,8 @@ class Report:
     A sweep gives the table of the papers (Markdown, CSV, LaTeX), curves, changes of each class and a paired test of two methods; runs
     are put side by side.
 
-    $ taglens report runs/sweep --out runs/sweep-report
-    $ taglens report runs/one runs/other
+        $ taglens report runs/sweep --out runs/sweep-report
+        $ taglens report runs/one runs/other
     """
 
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="DIR...")]

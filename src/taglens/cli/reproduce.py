@@ -21,7 +21,7 @@ class Reproduce:
 
     On a CPU with the same versions the two are equal bit for bit. Call it in the folder in which `taglens train` was called.
 
-    $ taglens reproduce runs/mine
+        $ taglens reproduce runs/mine
     """
 
     run: Run

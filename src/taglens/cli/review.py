@@ -23,8 +23,8 @@ class Review:
 
     Every answer is written at once to a journal beside the table; --export merges it into a copy of the table.
 
-    $ taglens review runs/mine labels.csv
-    $ taglens review runs/mine labels.csv --export
+        $ taglens review runs/mine labels.csv
+        $ taglens review runs/mine labels.csv --export
     """
 
     run: Run

@@ -21,8 +21,8 @@ class Serve:
     An API key is taken from the environment variable TAGLENS_API_KEY or from --key-file, never from the command line, where every user
     of the machine could read it. A run folder also scores class names that were never trained; an .onnx file needs no torch.
 
-    $ taglens serve runs/mine
-    $ taglens serve runs/mine/model.onnx --host 0.0.0.0 --key-file key.txt
+        $ taglens serve runs/mine
+        $ taglens serve runs/mine/model.onnx --host 0.0.0.0 --key-file key.txt
     """
 
     model: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN|MODEL.onnx")]

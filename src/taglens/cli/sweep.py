@@ -37,8 +37,8 @@ class Sweep:
     Killed or interrupted, the same command goes on where it was. DIR gets summary.csv with a row for each run, sweep.json with all
     settings, and runs/METHOD-knownSHARE-seedNUMBER. `taglens report DIR` makes tables, curves and tests of it.
 
-    $ taglens sweep labels.csv --known 0.1 0.5 --methods zero_shot semantic_aware --seeds 2
-    $ taglens sweep voc2007:VOCdevkit --backbone RN101/openai --image-size 448 --methods all
+        $ taglens sweep labels.csv --known 0.1 0.5 --methods zero_shot semantic_aware --seeds 2
+        $ taglens sweep voc2007:VOCdevkit --backbone RN101/openai --image-size 448 --methods all
     """
 
     data: Data

@@ -27,8 +27,8 @@ class Train:
 
     Ctrl-C ends training and keeps the best epoch so far; the same command with --resume goes on.
 
-    $ taglens train labels.csv --images photos --out runs/mine
-    $ taglens train voc2012:VOCdevkit --known 0.1 --backbone RN101/openai --out runs/voc10
+        $ taglens train labels.csv --images photos --out runs/mine
+        $ taglens train voc2012:VOCdevkit --known 0.1 --backbone RN101/openai --out runs/voc10
     """
 
     data: Data
