@@ -80,6 +80,12 @@ def print_scores(results: Mapping[str, Mapping[str, Any]], title: str) -> None:
     output().print(table)
 
 
+def evaluated_on(data: str, found: Mapping[str, Any]) -> str:
+    """Return what scores rest on: few positives, and a point more or less is chance."""
+    positives = sum(one["positives"] for one in found["per_class"].values())
+    return f"{data}: {found['images']:,} pictures with {positives:,} positives, percent"
+
+
 def print_classes(per_class: Mapping[str, Mapping[str, Any]]) -> None:
     """Print the average precision (percent) and positives of each class, best first."""
     table = Table("class")

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from taglens.cli.console import print_classes, print_scores, progress, say, warn
+from taglens.cli.console import evaluated_on, print_classes, print_scores, progress, say, warn
 from taglens.cli.options import Data, Device, OnBadImage, ReadOptions, Run, device_name, require_free, require_run
 from taglens.datasets.source import DataOptions, Part, read_data
 from taglens.labels.forms import examine_table
@@ -64,7 +64,7 @@ def run(config: Evaluate) -> int:
     if written is not None:
         write_json(written, found, force=config.force)
     print_classes(found["per_class"])
-    print_scores({str(config.run): found}, f"{config.data}: {found['images']:,} pictures, percent")
+    print_scores({str(config.run): found}, evaluated_on(config.data, found))
     if found["classes_without_positives"]:
         say(f"left out of the means, no known positive: {', '.join(found['classes_without_positives'])}")
     if written is not None:

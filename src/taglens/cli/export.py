@@ -6,7 +6,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from taglens.cli.console import say, warn
+from taglens.cli.console import say, say_next, warn
 from taglens.cli.options import Run, require_run
 from taglens.errors import TagLensError
 
@@ -77,4 +77,6 @@ def _report(done: "Exported") -> None:
     say(f"wrote {done.path} ({done.bytes / 1e6:.1f} MB) and {done.card}")
     print(f"largest probability difference to PyTorch on {parity.pictures} pictures: {parity.largest:.2e} (mean {parity.mean:.2e})")
     if parity.same_tags < 1:
-        warn(f"{100 * (1 - parity.same_tags):.2f} % of the tags fall on the other side of their threshold")
+        other = f"{100 * (1 - parity.same_tags):.2f} % of the tags fall on the other side of their threshold"
+        warn(f"{other}; if that is too many, use --precision float32")
+    say_next("serve", str(done.path))

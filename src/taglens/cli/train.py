@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Protocol
 
 import tyro
 
-from taglens.cli.console import print_scores, say, say_next, warn
+from taglens.cli.console import evaluated_on, print_scores, say, say_next, warn
 from taglens.cli.options import BackbonePrecision, Data, Device, OnBadImage, ReadOptions, device_name
 from taglens.datasets.source import DataOptions
 from taglens.errors import TagLensError
@@ -100,7 +100,7 @@ def run(config: Train) -> int:
     warn_of_tiny(config)
     result = train_run(plan, config.out, force=config.force, resume=config.resume, progress=sys.stderr.isatty(), say=say)
     found = {config.method: result.evaluation.to_json(), "zero_shot": result.baseline.to_json()}
-    print_scores(found, f"{config.data}, {found[config.method]['images']:,} pictures, percent")
+    print_scores(found, evaluated_on(config.data, found[config.method]))
     say(f"run folder: {config.out}   report: {config.out / 'report.html'}")
     if not _is_drawn(config.data):
         say_next("predict", str(config.out), "PICTURES", "--out", "tags.csv", "--heatmaps", "heat")
