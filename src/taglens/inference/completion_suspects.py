@@ -3,6 +3,7 @@
 Source: Northcutt, Jiang and Chuang, "Confident learning", JAIR 2021; the library cleanlab.
 """
 
+import warnings
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -45,6 +46,9 @@ def _of_class(probabilities: NDArray[np.float64], column: NDArray[np.int8], plac
         return
     both = np.stack([1 - probabilities[rows], probabilities[rows]], axis=1)
     quality = get_label_quality_scores(given, both, method="self_confidence")
-    for issue in find_label_issues(given, both, return_indices_ranked_by="self_confidence", n_jobs=1):
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "May not flag all label issues")  # of few labels; nobody was promised all
+        issues = find_label_issues(given, both, return_indices_ranked_by="self_confidence", n_jobs=1)
+    for issue in issues:
         row = int(rows[issue])
         yield Suspect(row, place, int(given[issue]), float(probabilities[row]), float(quality[issue]))

@@ -89,6 +89,12 @@ def test_a_class_of_one_value_has_no_suspects():
     assert find_suspects(np.full((3, 2), 0.01), labels) == []
 
 
+def test_few_labels_are_no_news_for_the_terminal(recwarn):
+    labels = PartialLabels(np.array([[1], [0], [0]], np.int8))
+    assert find_suspects(np.array([[0.01], [0.02], [0.9]]), labels)
+    assert not recwarn.list
+
+
 def test_labels_that_were_not_chosen_at_random_are_doubted():
     stated, labels, _ = table(2000, 2, slope=1, shift=0)
     values = labels.values.copy()
