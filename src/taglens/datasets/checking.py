@@ -1,10 +1,12 @@
 """Whether the pictures of a table are there and can be opened."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import islice
 from pathlib import Path
+from unicodedata import normalize
 
 from taglens.datasets.pictures import open_picture
 from taglens.errors import PictureError
@@ -43,7 +45,7 @@ def _reason(path: Path, open_each: bool) -> str | None:
 
 
 def why_missing(table: LabelTable, sample: int = 200) -> str | None:
-    """Return what would find missing pictures: another folder, or names without outer space or backslashes; None if nothing would."""
+    """Return what would find missing pictures: another folder, or names written a little differently; None if nothing would."""
     if table.root is None or not table.root.is_dir():
         return None
     names = table.images[:sample]
@@ -52,10 +54,7 @@ def why_missing(table: LabelTable, sample: int = 200) -> str | None:
     for folder, found in hits.most_common(1):
         if found:
             return f"pictures are in {folder}; add --images {folder}"
-    for mended, what in (
-        (str.strip, "without the spaces around their names"),
-        (_with_slashes, "with / in their names where the table has \\"),
-    ):
+    for mended, what in _MENDED.items():
         if any(mended(name) != name and (table.root / mended(name)).is_file() for name in names):
             return f"pictures are there {what}; correct the column 'image'"
     return None
@@ -63,3 +62,12 @@ def why_missing(table: LabelTable, sample: int = 200) -> str | None:
 
 def _with_slashes(name: str) -> str:
     return name.replace("\\", "/")
+
+
+_MENDED: dict[Callable[[str], str], str] = {
+    str.strip: "without the spaces around their names",
+    _with_slashes: "with / in their names where the table has \\",
+    partial(normalize, "NFC"): "with accents as one sign (Unicode NFC), not as a mark behind the letter",
+    partial(normalize, "NFD"): "with accents as a mark behind the letter (Unicode NFD, as macOS writes them), not as one sign",
+}
+"""What names may lack that the pictures' files have."""
