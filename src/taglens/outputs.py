@@ -1,5 +1,6 @@
 """Writing files so that nothing is lost: a temporary name first, renamed when complete."""
 
+import errno
 import json
 import os
 import shutil
@@ -10,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from taglens.errors import OutputError
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""How systems say that nothing more can be written: the disk, the user's share of it, or the file is as large as it may be."""
 
 
 @contextmanager
@@ -36,7 +40,37 @@ def atomic_path(path: Path, *, force: bool = True) -> Iterator[Path]:
     except OSError as error:
         if error.filename is None and error.errno is None:
             raise
-        raise OutputError(f"cannot write {path}: {error.strerror}; free some space or choose another place") from error
+        raise refused(error, f"cannot write {path}") from error
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yield a temporary folder beside ``path``; rename it to ``path`` if the block succeeds, else delete it.
+
+    Raises:
+        OutputError: ``path`` is there and not empty, or cannot be written (also a full disk).
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        try:
+            yield temporary
+            temporary.chmod(0o777 & ~_umask())
+            temporary.replace(path)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    except OSError as error:
+        raise refused(error, f"cannot write {path}") from error
+
+
+def refused(error: OSError, what: str, advice: str = "choose another place") -> OutputError:
+    """Return the error for people: ``what`` (such as "cannot write tags.csv"), what happened, and what to do.
+
+    >>> str(refused(OSError(errno.ENOSPC, ""), "cannot write tags.csv"))
+    'cannot write tags.csv: No space left on device; free some space or choose another place'
+    """
+    happened = os.strerror(error.errno) if error.errno else str(error) or type(error).__name__
+    return OutputError(f"{what}: {happened}; {'free some space or ' * (error.errno in FULL)}{advice}")
 
 
 def _umask() -> int:
@@ -94,7 +128,7 @@ def new_folder(path: Path, *, force: bool = False, marker: str = "config.json") 
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"cannot make the folder {path}: {error.strerror}; choose another --out") from error
+        raise refused(error, f"cannot make the folder {path}", "choose another --out") from error
     return path
 
 
@@ -104,6 +138,15 @@ def require_space(path: Path, needed: int, what: str) -> None:
     free = shutil.disk_usage(place).free
     if free < needed:
         raise OutputError(
-            f"not enough disk for {what}: {needed / 1e9:.1f} GB needed, {free / 1e9:.1f} GB free at {place}; "
+            f"not enough disk for {what}: {size_words(needed)} needed, {size_words(free)} free at {place}; "
             "free some space or choose another place"
         )
+
+
+def size_words(count: int) -> str:
+    """Return a number of bytes as people say it.
+
+    >>> size_words(1_500_000), size_words(2_000_000_000)
+    ('1.5 MB', '2.00 GB')
+    """
+    return f"{count / 1e9:.2f} GB" if count >= 1e8 else f"{count / 1e6:.1f} MB"

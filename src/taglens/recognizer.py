@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
 from PIL.Image import Image
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 from torch.nn import functional
 
@@ -124,7 +124,8 @@ class Recognizer:
         tensors = {f"method.{name}": value for name, value in self.method.state_dict().items()}
         tensors |= {f"classifier.{name}": value for name, value in self.classifier.items()} | {"text_vectors": self.text_vectors}
         with atomic_path(Path(folder) / WEIGHTS, force=force) as temporary:
-            save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, temporary)
+            # its own writer would say that the disk is full with an error that is no OSError
+            temporary.write_bytes(save({name: value.detach().cpu().contiguous() for name, value in tensors.items()}))
         write_json(Path(folder) / DESCRIPTION, self.describe(), force=force)
 
     def describe(self) -> dict[str, Any]:

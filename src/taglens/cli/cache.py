@@ -8,6 +8,7 @@ from rich.table import Table
 from taglens.cli.console import output
 from taglens.errors import OutputError
 from taglens.features.location import CachedStore, cache_folder, evict, list_stores
+from taglens.outputs import size_words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,21 +45,17 @@ def run(config: Cache) -> int:
     if config.deletes:
         keep = None if config.keep_gb is None else int(config.keep_gb * 1e9)
         gone = evict(folder, older_than_days=config.older_than_days, keep_bytes=keep, everything=config.all)
-        console.print(f"deleted {len(gone)} feature stores, {_size(sum(store.bytes for store in gone))}")
+        console.print(f"deleted {len(gone)} feature stores, {size_words(sum(store.bytes for store in gone))}")
     stores = list_stores(folder)
     console.print(f"cache folder: {folder}", soft_wrap=True)
     if stores:
         console.print(_table(stores))
-    console.print(f"{len(stores)} feature stores, {_size(sum(store.bytes for store in stores))}")
+    console.print(f"{len(stores)} feature stores, {size_words(sum(store.bytes for store in stores))}")
     return 0
 
 
 def _table(stores: list[CachedStore]) -> Table:
     table = Table("store", "backbone", "pictures", "size", "unused for", box=None)
     for store in stores:
-        table.add_row(store.folder.name, store.backbone, f"{store.rows:,}", _size(store.bytes), f"{store.days:.1f} days")
+        table.add_row(store.folder.name, store.backbone, f"{store.rows:,}", size_words(store.bytes), f"{store.days:.1f} days")
     return table
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e9:.2f} GB" if count >= 1e8 else f"{count / 1e6:.1f} MB"

@@ -60,10 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         config, run = parse(given)
         return run(config)
     except TagLensError as error:
-        from taglens.cli.console import show_error  # here, and tyro below: the overview is to come at once
-
-        show_error(error, debug="--debug" in words)
-        return 2
+        return _refused(error, words)
     except KeyboardInterrupt as interruption:
         from taglens.cli.console import errors
 
@@ -73,6 +70,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of our output (head, less) has gone; Python must not complain when it closes the stream.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:  # a file that no room expected to fail
+        from taglens.outputs import refused
+
+        place = error.filename2 or error.filename
+        found = refused(error, f"cannot use {place}" if place else "a file or connection failed")
+        return _refused(found.with_traceback(error.__traceback__), words)
+
+
+def _refused(error: TagLensError, words: Sequence[str]) -> int:
+    from taglens.cli.console import show_error  # here, and tyro below: the overview is to come at once
+
+    show_error(error, debug="--debug" in words)
+    return 2
 
 
 def overview() -> str:

@@ -16,7 +16,7 @@ from pyarrow import parquet
 from taglens.errors import PictureError
 from taglens.labels.states import NEGATIVE, POSITIVE
 from taglens.labels.table import LabelTable
-from taglens.outputs import atomic_path, new_folder, write_text
+from taglens.outputs import atomic_folder, new_folder
 
 METADATA = "metadata.parquet"
 LISTS = ("present", "absent", "filled")
@@ -29,20 +29,20 @@ def write_image_folder(table: LabelTable, folder: Path, *, force: bool = False) 
     A class in neither list was not checked; ``filled`` names those of the lists that a model filled. Splits become folders.
 
     Raises:
-        OutputError: the folder exists and ``force`` is false.
+        OutputError: the folder exists and ``force`` is false, or cannot be written.
         PictureError: a picture is missing.
     """
     folder = new_folder(folder, force=force, marker="README.md")
     filled = table.of_kind("predicted")
     rows: dict[str, list[dict[str, Any]]] = {}
-    for row in range(len(table)):
-        split = (table.splits[row] if table.splits else "") or "train"
-        name = _link(table.path(row), folder / split, row)
-        rows.setdefault(split, []).append({"file_name": name} | _labels(table, row, filled[row]))
-    for split, found in rows.items():
-        with atomic_path(folder / split / METADATA) as temporary:
-            parquet.write_table(pa.Table.from_pylist(found, schema=SCHEMA), temporary)
-    write_text(folder / "README.md", _card(table))
+    with atomic_folder(folder) as place:
+        for row in range(len(table)):
+            split = (table.splits[row] if table.splits else "") or "train"
+            name = _link(table.path(row), place / split, row)
+            rows.setdefault(split, []).append({"file_name": name} | _labels(table, row, filled[row]))
+        for split, found in rows.items():
+            parquet.write_table(pa.Table.from_pylist(found, schema=SCHEMA), place / split / METADATA)
+        (place / "README.md").write_text(_card(table), "utf-8")
 
 
 def _link(source: Path, folder: Path, row: int) -> str:

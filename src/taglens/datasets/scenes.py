@@ -1,8 +1,6 @@
 """Drawn scenes as a data set: deterministic pictures with named objects, for the demo, the tests and ``tiny``."""
 
 import json
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,7 @@ from taglens.datasets.scenes_objects import SCENE_CLASSES
 from taglens.errors import OutputError
 from taglens.labels.states import PartialLabels
 from taglens.labels.table import LabelTable
-from taglens.outputs import require_space, write_json
+from taglens.outputs import atomic_folder, require_space, write_json
 
 __all__ = ["SCENE_CLASSES", "Scene", "draw_scene", "scene_seed", "write_scenes"]
 
@@ -65,26 +63,12 @@ def _holds(folder: Path, facts: dict[str, Any]) -> bool:
 
 def _write_folder(folder: Path, facts: dict[str, Any]) -> None:
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    except OSError as error:
-        raise OutputError(f"cannot write {folder}: {error.strerror}; choose another place") from error
-    try:
-        temporary.chmod(0o755)
-        table = _draw_all(temporary, facts)
-        table.write(temporary / "labels.csv")
-        write_json(temporary / "scenes.json", facts)
-        _move(temporary, folder, facts)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _move(temporary: Path, folder: Path, facts: dict[str, Any]) -> None:
-    try:
-        temporary.replace(folder)
-    except OSError as error:
+        with atomic_folder(folder) as temporary:
+            _draw_all(temporary, facts).write(temporary / "labels.csv")
+            write_json(temporary / "scenes.json", facts)
+    except OutputError:
         if not _holds(folder, facts):  # else another process was quicker with the same scenes
-            raise OutputError(f"cannot write {folder}: {error.strerror}; choose another place") from error
+            raise
 
 
 def _draw_all(folder: Path, facts: dict[str, Any]) -> LabelTable:
@@ -95,10 +79,7 @@ def _draw_all(folder: Path, facts: dict[str, Any]) -> LabelTable:
     for row, name in enumerate(names):
         scene = draw_scene(scene_seed(facts["seed"], row))
         values[row] = [label in scene.classes for label in SCENE_CLASSES]
-        try:
-            scene.picture.save(folder / name, quality=92, subsampling=0)
-        except OSError as error:
-            raise OutputError(f"cannot write {folder / name}: {error.strerror}; free some space or choose another place") from error
+        scene.picture.save(folder / name, quality=92, subsampling=0)
     tests = round(count * facts["test_share"])
     splits = ("train",) * (count - tests) + ("test",) * tests
     return LabelTable(images=tuple(names), classes=SCENE_CLASSES, labels=PartialLabels(values), splits=splits, root=folder)

@@ -24,7 +24,7 @@ from taglens.experiments.sweep_plan import SETTINGS_FILE, Job, SweepConfig, clai
 from taglens.experiments.sweep_summary import read_metrics, summary_row, write_summary
 from taglens.experiments.sweep_worker import METRICS, SharedData, run_job, start_worker
 from taglens.labels.states import PartialLabels
-from taglens.outputs import require_space
+from taglens.outputs import refused, require_space
 from taglens.recognizer import Recognizer
 
 
@@ -105,7 +105,7 @@ def plan_sweep(config: SweepConfig, out: Path, *, force: bool = False, progress:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"cannot make the folder {out}: {error.strerror}; choose another --out") from error
+        raise refused(error, f"cannot make the folder {out}", "choose another --out") from error
     with _held(out):
         if force and (out / SETTINGS_FILE).is_file():
             shutil.rmtree(out / "runs", ignore_errors=True)
@@ -130,6 +130,7 @@ def carry_out(plan: Plan, workers: int) -> Generator[Outcome]:
 
     Raises:
         RunError: a worker process died (mostly: out of memory). What is finished is kept.
+        OutputError: a run cannot be written; the others are not begun.
     """
     rows, waiting = dict(plan.finished), {job.name: job for job in plan.remaining}
     costs: dict[str, list[float]] = defaultdict(list)
@@ -197,6 +198,9 @@ def _interrupts_blocked() -> Iterator[None]:
 def _result(future: Future[dict[str, Any]]) -> tuple[dict[str, Any] | None, TagLensError | None]:
     try:
         found = future.result()
+    except OutputError as error:  # the next runs would only be trained to fail at writing too
+        error.add_note("finished runs are kept; the same command goes on from there")
+        raise
     except TagLensError as error:
         return None, error
     return summary_row(found) | {"wall_seconds": found["wall_seconds"]}, None

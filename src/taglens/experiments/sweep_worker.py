@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from taglens.experiments.prepare import DataConfig, Part, Prepared, open_backbone
 from taglens.experiments.record import plain, table_hashes
@@ -140,4 +140,4 @@ def _write_predictions(path: Path, probabilities: NDArray[Any], labels: NDArray[
     """Keep what tests of differences need; half precision would tie close probabilities (measured: up to 1 mAP off)."""
     content: dict[str, NDArray[Any]] = {"probabilities": probabilities, "labels": np.ascontiguousarray(labels), "rows": rows}
     with atomic_path(path) as temporary:
-        save_file(content, temporary)
+        temporary.write_bytes(save(content))

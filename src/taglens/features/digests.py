@@ -86,7 +86,8 @@ class DigestMemory:
             with closing(self._connection()) as connection:
                 yield connection
         except (OSError, sqlite3.OperationalError) as error:
-            raise OutputError(f"cannot use {self.path}: {error}; set TAGLENS_CACHE to a folder that can be written") from error
+            advice = "free some space (taglens cache) or set TAGLENS_CACHE to a folder that can be written"
+            raise OutputError(f"cannot use {self.path}: {error}; {advice}") from error
 
     def _connection(self) -> sqlite3.Connection:
         table = "CREATE TABLE IF NOT EXISTS pictures (path TEXT PRIMARY KEY, size INTEGER, modified INTEGER, digest BLOB) WITHOUT ROWID"

@@ -1,5 +1,6 @@
 """Going on after a kill: after every epoch all that the next one depends on is on disk."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,8 @@ import lightning
 import torch
 from lightning.pytorch.callbacks import Checkpoint
 
-from taglens.errors import OutputError, TrainingError
+from taglens.errors import TrainingError
+from taglens.outputs import refused
 from taglens.training.module import TrainingModule
 
 LAST = "last.ckpt"
@@ -37,7 +39,9 @@ class KeepCheckpoint(Checkpoint):
             if trainer.is_global_zero:
                 temporary.replace(self.folder / LAST)
         except OSError as error:
-            raise OutputError(f"cannot write {self.folder / LAST}: {error.strerror}; free some space or choose another place") from error
+            with suppress(OSError):
+                temporary.unlink()
+            raise refused(error, f"cannot write {self.folder / LAST}") from error
 
     def on_save_checkpoint(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, checkpoint: dict[str, Any]) -> None:
         """Add what Lightning does not keep."""

@@ -243,7 +243,7 @@ def test_too_little_disk_is_said_before_work_begins(
 ) -> None:
     store = open_store(backbone, tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=COUNT * store.row_bytes - 1))
-    with pytest.raises(OutputError, match=r"not enough disk for the features of 21 pictures: .* GB needed"):
+    with pytest.raises(OutputError, match=r"not enough disk for the features of 21 pictures: .* MB needed"):
         extract_features(paths, backbone, store=store)
     assert encoded == []
 
