@@ -182,6 +182,10 @@ GOOD_PARQUET = parquet_bytes({"image": ["a.jpg", "b.jpg"], "dog": pa.array([1, N
 
 @FUZZ
 @given(content=columns.map(parquet_bytes) | mutated(GOOD_PARQUET))
+@example(content=parquet_bytes({"image": ["a.jpg", "b.jpg"], "dog": [1, 0], "dog:probability": [1, 7]}))
+@example(content=parquet_bytes({"image": ["a.jpg", "b.jpg"], "dog": [1, 0], "dog:probability": [[1], []]}))
+@example(content=GOOD_PARQUET.replace(b"dog", b"d\x80g"))
+@example(content=GOOD_PARQUET.replace(b"a.jpg", b"\x80.jpg"))
 def test_parquet(place, content):
     path = place / "t.parquet"
     path.write_bytes(content)

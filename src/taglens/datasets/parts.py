@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from taglens.datasets.files import is_picture_name, list_pictures
 from taglens.errors import PictureError, TagLensError
+from taglens.labels.parquet_form import DAMAGE
 
 TARS = (".tar", ".tar.gz", ".tgz")
 Named: TypeAlias = tuple[str, bytes | PictureError]
@@ -150,7 +151,7 @@ def _read_rows(place: str) -> Iterator[Named]:
             table = pq.ParquetFile(file)
             before = sum(table.metadata.row_group(number).num_rows for number in range(int(group)))
             contents = table.read_row_group(int(group), columns=[_picture_column(table.schema_arrow, path)]).column(0).to_pylist()
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, *DAMAGE) as error:
         raise TagLensError(f"{path}: not a whole Parquet file ({error}); copy it again") from error
     for row, content in enumerate(contents, before):
         data = content.get("bytes") if isinstance(content, dict) else content
@@ -161,7 +162,7 @@ def _count_groups(place: str) -> int:
     try:
         with open_binary(place) as file:
             return int(pq.ParquetFile(file).num_row_groups)
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, *DAMAGE) as error:
         raise TagLensError(f"{place}: not a whole Parquet file ({error}); copy it again") from error
 
 

@@ -14,6 +14,9 @@ from taglens.labels.states import UNKNOWN
 from taglens.labels.table import PROBABILITY, SOURCE, LabelTable
 from taglens.outputs import atomic_path
 
+DAMAGE = (pa.ArrowException, UnicodeDecodeError)
+"""What pyarrow raises for a damaged file, names and texts that are no UTF-8 among it."""
+
 
 def read_parquet(path: Path) -> RawTable:
     """Read a Parquet table; labels may be whole numbers, true/false or text.
@@ -23,13 +26,14 @@ def read_parquet(path: Path) -> RawTable:
     """
     try:
         table = pyarrow.parquet.ParquetFile(path).read()
-    except (pa.ArrowInvalid, OSError) as error:
+        names = table.column_names
+    except (*DAMAGE, OSError) as error:
         raise TableError(f"{path}: not a readable Parquet file ({error}); write it again") from error
-    layout = find_layout(table.column_names, str(path))
+    layout = find_layout(names, str(path))
     require_owners(layout, list(layout.classes), str(path))
     try:
         return read_wide(layout, table.column, lambda: np.arange(1, len(table) + 1))
-    except (TableError, pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+    except (*DAMAGE, TableError) as error:
         raise TableError(f"{path}: {error}") from error
 
 
