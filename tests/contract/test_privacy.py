@@ -1,6 +1,7 @@
 """Nothing is sent anywhere: which modules could open a connection, and that predicting opens none."""
 
 import ast
+import os
 import re
 import socket
 import sys
@@ -8,7 +9,19 @@ import tomllib
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
+import numpy as np
 import pytest
+from fastapi import FastAPI
+
+from taglens.backbones.openclip import load_backbone
+from taglens.cli.main import main
+from taglens.datasets.scenes import write_scenes
+from taglens.errors import BackboneError, TagLensError
+from taglens.export.fiftyone_dataset import write_fiftyone
+from taglens.inference.bulk_ray import Workers, run_on_ray
+from taglens.labels.states import PartialLabels
+from taglens.labels.table import LabelTable
+from taglens.serve.guard import NO_TELEMETRY
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "taglens"
@@ -75,7 +88,6 @@ def test_pages_load_nothing_from_elsewhere():
 
 
 def test_predicting_opens_no_socket(tmp_path, monkeypatch):
-    from taglens.backbones.openclip import load_backbone
     from taglens.datasets.scenes_draw import draw_scene
     from taglens.methods import method_config
     from taglens.recognizer import Recognizer
@@ -89,6 +101,77 @@ def test_predicting_opens_no_socket(tmp_path, monkeypatch):
     assert Recognizer.load(tmp_path).predict([tmp_path / "scene.png"]).shape == (1, 2)
     with pytest.raises(AssertionError, match="a socket was opened"):
         socket.socket()
+
+
+def test_no_command_opens_a_connection(tmp_path, monkeypatch):
+    """Whatever the libraries below would like to send: nobody connects or asks for a name."""
+    tried = []
+    for name in ("connect", "connect_ex", "sendto"):
+        monkeypatch.setattr(socket.socket, name, lambda self, *address: tried.append(address))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *address, **_: tried.append(address))
+    monkeypatch.setenv("TAGLENS_CACHE", str(tmp_path / "cache"))
+    write_scenes(tmp_path / "scenes", 24)
+    table, run, options = tmp_path / "scenes" / "labels.csv", tmp_path / "run", ["--device", "cpu"]
+    for command in (
+        ["train", table, "--known", 0.5, "--training.epochs", 1, "--out", run, *options],
+        ["complete", run, run / "labels.parquet", "--images", table.parent, "--folds", 2, "--out", tmp_path / "all.csv", *options],
+        ["evaluate", run, table, *options],
+        ["explain", run, tmp_path / "scenes" / "pictures" / "000000.jpg", "--out", tmp_path / "page", *options],
+        ["export", run, "--out", tmp_path / "model.onnx"],
+        ["predict", tmp_path / "model.onnx", tmp_path / "scenes" / "pictures", "--shards", 30, "--out", tmp_path / "parts"],
+    ):
+        assert main([str(argument) for argument in command]) == 0, command
+    assert tried == []
+
+
+def test_the_hub_learns_only_which_file_is_wanted(monkeypatch):
+    from huggingface_hub import constants
+    from huggingface_hub.utils import build_hf_headers, is_torch_available
+
+    from taglens.backbones import sources
+
+    said = []
+
+    def fetch(*_, **__):
+        said.append(build_hf_headers()["user-agent"])
+        raise OSError("no network")
+
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_TELEMETRY", False)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: [])
+    monkeypatch.setattr(sources, "download_pretrained_from_hf", fetch)
+    with pytest.raises(BackboneError, match="cannot fetch backbone"):
+        load_backbone("hf-hub:somebody/something")
+    assert is_torch_available()
+    assert "torch" in build_hf_headers()["user-agent"], "what it says when nobody stops it"
+    assert "torch" not in said[0]
+
+
+def test_libraries_are_told_not_to_report(tmp_path, monkeypatch):
+    """Set before they are imported, which is when they read it; what somebody set themselves stays."""
+    table = LabelTable(images=("a.jpg",), classes=("dog",), labels=PartialLabels(np.ones((1, 1), np.int8)), splits=None, root=tmp_path)
+    for variable, library, use in (
+        ("RAY_USAGE_STATS_ENABLED", "ray", lambda: next(run_on_ray(None, Workers(count=1, model=tmp_path)))),
+        ("FIFTYONE_DO_NOT_TRACK", "fiftyone", lambda: write_fiftyone(table, "name", tmp_path)),
+    ):
+        monkeypatch.setitem(sys.modules, library, None)  # not to be had
+        monkeypatch.delenv(variable, raising=False)
+        with pytest.raises(TagLensError, match="pip install"):
+            use()
+        assert os.environ[variable] in ("0", "true")
+        monkeypatch.setenv(variable, "mine")
+        with pytest.raises(TagLensError, match="pip install"):
+            use()
+        assert os.environ[variable] == "mine"
+
+
+def test_the_servers_hand_nothing_to_exporters(monkeypatch):
+    """FastAPI would report requests and errors to any OpenTelemetry exporter that the environment names."""
+    for path in (SOURCE / "serve").glob("*.py"):
+        assert path.read_text("utf-8").count("FastAPI(") == path.read_text("utf-8").count("telemetry=NO_TELEMETRY"), path
+    monkeypatch.setenv("FASTAPI_OTEL_AUTO_CONFIGURE", "true")
+    app = FastAPI(telemetry=NO_TELEMETRY)
+    if hasattr(app, "_native_telemetry"):  # versions before it report nothing
+        assert not app._native_telemetry.enabled()
 
 
 def test_what_is_imported_is_declared():

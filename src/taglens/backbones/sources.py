@@ -117,7 +117,7 @@ def _from_tag(spec: str) -> Source:
         config["quick_gelu"] = True
     repository, _, file = str(entry.get("hf_hub", "")).rpartition("/")
     try:
-        with _quick_when_offline():
+        with _discreet():
             weights = Path(download_pretrained(entry))
     except Exception as error:
         raise _unreachable(spec, repository, file or "open_clip_model.safetensors", str(entry.get("url", "")), error) from error
@@ -126,7 +126,7 @@ def _from_tag(spec: str) -> Source:
 
 def _from_hub(spec: str, repository: str) -> Source:
     try:
-        with _quick_when_offline():
+        with _discreet():
             config_path = Path(download_pretrained_from_hf(repository, filename="open_clip_config.json"))
             weights = Path(download_pretrained_from_hf(repository))
     except Exception as error:
@@ -136,9 +136,13 @@ def _from_hub(spec: str, repository: str) -> Source:
 
 
 @contextmanager
-def _quick_when_offline() -> Iterator[None]:
-    """Look only at what was fetched before when the hub's name cannot even be resolved: its client would retry for a minute."""
-    before = constants.HF_HUB_OFFLINE
+def _discreet() -> Iterator[None]:
+    """Tell the hub no more than which file is wanted; look only at what was fetched before when its name cannot even be resolved.
+
+    Its client would otherwise send the versions installed here, and retry for a minute.
+    """
+    before, told = constants.HF_HUB_OFFLINE, constants.HF_HUB_DISABLE_TELEMETRY
+    constants.HF_HUB_DISABLE_TELEMETRY = True
     host = urlparse(constants.ENDPOINT).hostname
     try:
         if not getproxies():
@@ -148,7 +152,7 @@ def _quick_when_offline() -> Iterator[None]:
     try:
         yield
     finally:
-        constants.HF_HUB_OFFLINE = before
+        constants.HF_HUB_OFFLINE, constants.HF_HUB_DISABLE_TELEMETRY = before, told
 
 
 def _unknown(spec: str, name: str, options: list[str], near: list[str] | None = None) -> BackboneError:

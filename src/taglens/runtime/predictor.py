@@ -46,6 +46,7 @@ class OnnxPredictor:
         path = Path(path)
         if not path.is_file():
             raise RunError(f"{path}: no such file; expected one made by: taglens export RUN --out {path.name}")
+        onnxruntime.disable_telemetry_events()  # on Windows it has some
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         # Memory of the largest batch so far is not kept: a server would hold it for ever.

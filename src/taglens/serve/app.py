@@ -19,6 +19,7 @@ from taglens.serve.app_options import ServeOptions
 from taglens.serve.app_predict import Service
 from taglens.serve.app_requests import named_upload, read_request
 from taglens.serve.engine import Engine
+from taglens.serve.guard import NO_TELEMETRY
 
 PAGE = Path(__file__).parent / "static" / "demo"
 
@@ -87,7 +88,15 @@ def serve_app(engine: Engine, options: ServeOptions | None = None, *, key: str |
         yield
         await service.stop()
 
-    app = FastAPI(title="TagLens", version=version("taglens"), description=DESCRIPTION, docs_url=None, redoc_url=None, lifespan=lifespan)
+    app = FastAPI(
+        title="TagLens",
+        version=version("taglens"),
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        telemetry=NO_TELEMETRY,
+    )
     app.add_exception_handler(TagLensError, _refused)
     _add_predictions(app, service, options)
     _add_operations(app, service, metrics)

@@ -4,6 +4,7 @@ import hmac
 import ipaddress
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
@@ -11,6 +12,8 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 TOKEN_HEADER = "x-taglens-token"
 LONGEST_BODY = 2_000_000
+NO_TELEMETRY: Any = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
+"""FastAPI's switch for what it would hand to OpenTelemetry's exporters where the environment names some; older versions ignore it."""
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "

@@ -12,7 +12,7 @@ from taglens import __version__
 from taglens.errors import JournalError, PictureError, TagLensError
 from taglens.labels.journal import Reply
 from taglens.labels.journal_merge import Prefer
-from taglens.serve.guard import protect
+from taglens.serve.guard import NO_TELEMETRY, protect
 from taglens.serve.review_pictures import SIZES, ReviewPictures
 from taglens.serve.review_session import ReviewSession
 from taglens.serve.review_state import Kind
@@ -59,7 +59,7 @@ class ExportBody(BaseModel):
 
 def review_app(session: ReviewSession, pictures: ReviewPictures, *, token: str, hosts: list[str]) -> FastAPI:
     """Return the application; ``token`` must come with every POST, ``hosts`` are the names it may be called by."""
-    app = FastAPI(title="TagLens review", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(title="TagLens review", version=__version__, docs_url=None, redoc_url=None, openapi_url=None, telemetry=NO_TELEMETRY)
     views = ReviewViews(session)
     _add_errors(app)
     _add_reading(app, views, token)
