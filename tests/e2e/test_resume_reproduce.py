@@ -1,7 +1,12 @@
 """A killed run goes on as if nothing had happened, and a finished one can be trained again from its own folder."""
 
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
 
@@ -167,3 +172,34 @@ def test_a_damaged_configuration_is_named(whole, tmp_path, capsys, content):
     said = " ".join(capsys.readouterr().err.split())
     assert DAMAGED[content] in said
     assert "config.json" in said
+
+
+@pytest.mark.slow
+def test_two_processes_go_on_after_a_kill(table, tmp_path):
+    """Both are killed at once; the resumed run is the uninterrupted one bit for bit."""
+    command = [
+        sys.executable,
+        "-m",
+        "taglens.cli.main",
+        "train",
+        str(table),
+        *SETTINGS,
+        "--devices",
+        "2",
+        "--training.epochs",
+        "6",
+        "--out",
+    ]
+    assert subprocess.run([*command, str(tmp_path / "whole")], capture_output=True, timeout=300).returncode == 0
+    out = tmp_path / "killed"
+    with subprocess.Popen([*command, str(out)], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True) as running:
+        while not (out / "checkpoint" / "last.ckpt").is_file():
+            assert running.poll() is None, "it ended before its first checkpoint"
+            time.sleep(0.01)
+        os.killpg(running.pid, signal.SIGKILL)
+    assert not (out / "report.html").exists()
+    done = subprocess.run([*command, str(out), "--resume"], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = compare(tmp_path / "whole", out)
+    assert found.identical, found
+    assert {path.name for path in out.iterdir()} == {path.name for path in (tmp_path / "whole").iterdir()}
