@@ -92,7 +92,7 @@ def test_moved_pictures_are_said_at_once(run, table, capsys):
 
 def test_a_run_that_is_none(table, capsys):
     table.with_name("labels.review.jsonl").write_text('{"run":"r","run_name":"r","table":"labels.csv","names":"n","time":"","format":1}\n')
-    assert "weights.safetensors: No such file" in refusal(capsys, "nowhere", table, "--export")
+    assert "nowhere: no finished run" in refusal(capsys, "nowhere", table, "--export")
 
 
 WRONG = {
