@@ -1,6 +1,7 @@
 """Training a method on stored features, by Lightning's Trainer."""
 
 import logging
+import re
 import signal
 import warnings
 from collections.abc import Iterator
@@ -33,6 +34,8 @@ PRECISIONS: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
 }
 STARTING_PICTURES = 16_384
 """Starting values are means over pictures; more than these change nothing that can be seen."""
+LOST_PEER = re.compile(r"\bpeer\b|remote process|NCCL")
+"""What gloo and NCCL say when a process that they talk to is gone; they have no error of their own for it."""
 MONITOR, HIGHER = "held_out_loss", False
 """Few held-out labels make the mAP of an epoch a matter of luck; the loss uses every one of them (docs/log.md)."""
 
@@ -168,6 +171,10 @@ def _run(
         if not best.weights:
             raise KeyboardInterrupt from None
         return f"interrupted by Ctrl-C in epoch {trainer.current_epoch + 1}"
+    except RuntimeError as error:
+        if trainer.world_size == 1 or not LOST_PEER.search(str(error)):
+            raise
+        raise TrainingError("another process of this training has ended; look for its error, then go on with --resume") from error
     finally:
         signal.signal(signal.SIGINT, handler)
     return None
