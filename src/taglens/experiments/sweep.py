@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import shutil
 import signal
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
@@ -188,11 +189,19 @@ def _pool(plan: Plan, workers: int) -> Iterator[Callable[[Job], Future[dict[str,
 @contextmanager
 def _interrupts_blocked() -> Iterator[None]:
     """Ctrl-C reaches every process of a terminal: those started inside inherit the block and never see it; this one gets it afterwards."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Ctrl-C interrupts the main thread only
+        return
+    came: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, frame: came.append(number))  # another thread may get it, which blocks nothing
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.signal(signal.SIGINT, handler)
+        if came:
+            signal.raise_signal(came[0])
 
 
 def _result(future: Future[dict[str, Any]]) -> tuple[dict[str, Any] | None, TagLensError | None]:
