@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 from numpy.typing import NDArray
 
@@ -38,8 +39,9 @@ def read_csv(path: Path) -> RawTable:
     where = f"{path}, row 1"
     try:
         header, separator = _header(path)
-        layout = find_layout(header, where)
         columns, ragged = _columns(path, len(header), separator)
+        names, columns = _without_blank(header, columns)
+        layout = find_layout(names, where)
     except UnicodeDecodeError as error:
         raise TableError(f"{path}: not UTF-8 text (byte {error.start}); save the table as 'CSV UTF-8'") from error
     except csv.Error as error:
@@ -49,7 +51,8 @@ def read_csv(path: Path) -> RawTable:
         return columns[place].slice(1)
 
     def row_numbers() -> NDArray[np.int64]:
-        return np.array([row for row, record in _numbered(path, separator) if len(record) == len(header)][1:], dtype=np.int64)
+        records = _numbered(path, separator)
+        return np.array([row for row, record in records if len(record) == len(header) and any(map(str.strip, record))][1:], dtype=np.int64)
 
     raw = read_tags(layout, column, row_numbers) if is_tags(layout) else read_wide(layout, column, row_numbers)
     require_owners(layout, raw.classes, where)
@@ -89,6 +92,24 @@ def _columns(path: Path, width: int, separator: str) -> tuple[list[pa.ChunkedArr
     wrong = [(row, len(record)) for row, record in _numbered(path, separator) if len(record) != width] if ragged else []
     message = f"expected {width} cells as in the header, came {{}}; add or remove {_SEPARATORS[separator]}"
     return table.columns, [(row, message.format(came)) for row, came in wrong]
+
+
+def _without_blank(header: list[str], columns: list[pa.ChunkedArray]) -> tuple[list[str], list[pa.ChunkedArray]]:
+    """Leave out the rows and the unnamed columns that hold nothing, as spreadsheets leave them at the end."""
+    filled = [place for place, name in enumerate(header) if name.strip() or not _blank(columns[place]).all()]
+    columns = [columns[place] for place in filled]
+    rows = np.arange(len(columns[0]))
+    for column in columns:
+        rows = rows[_blank(column.take(pa.array(rows)))]
+    if len(rows):
+        left = pa.array(np.delete(np.arange(len(columns[0])), rows))
+        columns = [column.take(left) for column in columns]
+    return [header[place] for place in filled], columns
+
+
+def _blank(column: pa.ChunkedArray) -> NDArray[np.bool_]:
+    """Return for each cell whether it holds spaces at most."""
+    return np.asarray(pc.equal(pc.utf8_trim_whitespace(column), ""))
 
 
 def _records(path: Path, separator: str) -> Iterator[list[str]]:

@@ -180,7 +180,7 @@ CELL = "expected 1 (present), 0 (absent) or blank (not checked), came "
             "{path}, row 2: expected 2 cells as in the header, came 3; add or remove semicolons",
             id="long, semicolons",
         ),
-        pytest.param("image,dog,\na.jpg,1,\n", "{path}, row 1: column 3 has no name; name or remove it", id="a comma too much"),
+        pytest.param("image,dog,\na.jpg,1,0\n", "{path}, row 1: column 3 has no name; name or remove it", id="a column without a name"),
         pytest.param("image,dog,image\na.jpg,1,b\n", "{path}, row 1: column 'image' comes twice; remove one of them", id="image twice"),
         pytest.param(
             "image,dog,cat:source\na.jpg,1,\n",
@@ -502,3 +502,24 @@ def test_big_tables_read_in_seconds(tmp_path: Path) -> None:
     again = LabelTable.read(tmp_path / "big.csv")
     assert time.perf_counter() - start < 5
     assert again == table
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("image,dog\na.jpg,1\nb.jpg,\n,\n,\n", id="blank rows at the end"),
+        pytest.param("image,dog\na.jpg,1\n , \nb.jpg,\n", id="one of spaces in between"),
+        pytest.param("image,dog,,\na.jpg,1,,\nb.jpg,,,\n,,,\n", id="columns without a name or a cell"),
+    ],
+)
+def test_what_a_spreadsheet_leaves_blank_is_left_out(tmp_path, text):
+    (tmp_path / "t.csv").write_text(text)
+    table = LabelTable.read(tmp_path / "t.csv")
+    assert (table.images, table.classes) == (("a.jpg", "b.jpg"), ("dog",))
+    assert table.labels.values.tolist() == [[1], [-1]]
+
+
+def test_rows_are_counted_as_in_the_file_where_some_are_blank(tmp_path):
+    (tmp_path / "t.csv").write_text("image,dog,\n,,\na.jpg,2,\n")
+    with pytest.raises(TableError, match=r"row 3, column 'dog': .* came '2'"):
+        LabelTable.read(tmp_path / "t.csv")
