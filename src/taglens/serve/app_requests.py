@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from fastapi import HTTPException, Request
+from python_multipart.exceptions import FormParserError
 from starlette.datastructures import FormData, UploadFile
 from starlette.types import Message
 
@@ -50,8 +51,11 @@ async def read_request(request: Request, options: ServeOptions) -> PredictReques
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     limited = Request(request.scope, _limited(request, options))
     if kind == "multipart/form-data":
-        async with limited.form(max_files=options.most_pictures, max_fields=64, max_part_size=100_000) as form:
-            found = await _from_form(form)
+        try:
+            async with limited.form(max_files=options.most_pictures, max_fields=64, max_part_size=100_000) as form:
+                found = await _from_form(form)
+        except FormParserError as error:  # Starlette answers it itself only in later versions
+            raise HTTPException(400, f"the form cannot be read: {error}") from error
     elif kind == "application/json":
         found = await _from_json(await limited.body(), options)
     else:
