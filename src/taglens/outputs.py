@@ -125,11 +125,20 @@ def new_folder(path: Path, *, force: bool = False, marker: str = "config.json") 
         if not (path / marker).is_file():
             raise OutputError(f"{path} is not a TagLens folder (no {marker}); --force does not delete it, choose another --out")
         shutil.rmtree(path)
+    make_folder(path)
+    return path
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder for outputs where there is none.
+
+    Raises:
+        OutputError: it cannot be made.
+    """
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise refused(error, f"cannot make the folder {path}", "choose another --out") from error
-    return path
 
 
 def require_space(path: Path, needed: int, what: str) -> None:

@@ -79,6 +79,7 @@ class Train:
 def run(config: Train) -> int:
     """Train, evaluate and report."""
     from taglens.experiments.run import RunConfig, train_run
+    from taglens.experiments.run_folder import CHECKPOINTS
     from taglens.training.processes import is_first_process
 
     data = data_config(config)
@@ -95,7 +96,7 @@ def run(config: Train) -> int:
     )
     if not is_first_process():
         with TemporaryDirectory() as unused:
-            train_run(plan, Path(unused) / "run", checkpoints=config.out / "checkpoint", progress=False, say=lambda message: None)
+            train_run(plan, Path(unused) / "run", checkpoints=config.out / CHECKPOINTS, progress=False, say=lambda message: None)
         return 0
     warn_of_tiny(config)
     result = train_run(plan, config.out, force=config.force, resume=config.resume, progress=sys.stderr.isatty(), say=say)

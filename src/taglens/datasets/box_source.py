@@ -1,6 +1,5 @@
 """The boxes of public data sets, for measuring whether a model looks at the right place."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -9,6 +8,7 @@ from taglens.datasets.boxes import Box
 from taglens.datasets.coco import coco_boxes
 from taglens.datasets.voc import voc_boxes, voc_folder
 from taglens.labels.table import LabelTable
+from taglens.outputs import read_json
 
 Boxes = Mapping[str, Sequence[Box]]
 """Picture as the table calls it -> its boxes."""
@@ -42,7 +42,7 @@ def _scenes(root: str, table: LabelTable) -> Boxes:
     from taglens.datasets.scenes import draw_scene, scene_seed  # the drawing code is loaded only where scenes are asked for
 
     assert table.root is not None
-    seed = json.loads((table.root / "scenes.json").read_text("utf-8"))["seed"]
+    seed = read_json(table.root / "scenes.json")["seed"]
     found = {}
     for image in table.images:
         scene = draw_scene(scene_seed(seed, int(Path(image).stem)))

@@ -1,6 +1,5 @@
 """Drawn scenes as a data set: deterministic pictures with named objects, for the demo, the tests and ``tiny``."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from taglens.datasets.scenes_objects import SCENE_CLASSES
 from taglens.errors import OutputError
 from taglens.labels.states import PartialLabels
 from taglens.labels.table import LabelTable
-from taglens.outputs import atomic_folder, require_space, write_json
+from taglens.outputs import atomic_folder, read_json, require_space, write_json
 
 __all__ = ["SCENE_CLASSES", "Scene", "draw_scene", "scene_seed", "write_scenes"]
 
@@ -50,7 +49,7 @@ def _holds(folder: Path, facts: dict[str, Any]) -> bool:
     record = folder / "scenes.json"
     if record.is_file():
         try:
-            found = json.loads(record.read_text(encoding="utf-8"))
+            found = read_json(record)
         except ValueError:
             found = None
         if found == facts:

@@ -2,7 +2,6 @@
 
 import gc
 import multiprocessing
-import os
 import shutil
 import signal
 import threading
@@ -25,7 +24,8 @@ from taglens.experiments.sweep_plan import SETTINGS_FILE, Job, SweepConfig, clai
 from taglens.experiments.sweep_summary import read_metrics, summary_row, write_summary
 from taglens.experiments.sweep_worker import METRICS, SharedData, run_job, start_worker
 from taglens.labels.states import PartialLabels
-from taglens.outputs import refused, require_space
+from taglens.machine import cores
+from taglens.outputs import make_folder, require_space
 from taglens.recognizer import Recognizer
 
 
@@ -86,7 +86,7 @@ def sweep(config: SweepConfig, out: Path, *, workers: int | None = None, force: 
 
 def default_workers(config: SweepConfig) -> int:
     """Return how many runs fit at once: one for each GPU, or one for each core."""
-    return max(1, torch.cuda.device_count()) if config.data.device == "cuda" else len(os.sched_getaffinity(0))
+    return max(1, torch.cuda.device_count()) if config.data.device == "cuda" else cores()
 
 
 @contextmanager
@@ -103,10 +103,7 @@ def plan_sweep(config: SweepConfig, out: Path, *, force: bool = False, progress:
         job.config(config)
     prepared = prepare(config.data, progress=progress)
     bytes_each = _bytes_each(config, jobs, prepared)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise refused(error, f"cannot make the folder {out}", "choose another --out") from error
+    make_folder(out)
     with _held(out):
         if force and (out / SETTINGS_FILE).is_file():
             shutil.rmtree(out / "runs", ignore_errors=True)
@@ -189,17 +186,17 @@ def _pool(plan: Plan, workers: int) -> Iterator[Callable[[Job], Future[dict[str,
 @contextmanager
 def _interrupts_blocked() -> Iterator[None]:
     """Ctrl-C reaches every process of a terminal: those started inside inherit the block and never see it; this one gets it afterwards."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # Ctrl-C interrupts the main thread only
-        return
     came: list[int] = []
-    handler = signal.signal(signal.SIGINT, lambda number, frame: came.append(number))  # another thread may get it, which blocks nothing
+    main = threading.current_thread() is threading.main_thread()
+    # a thread that blocks nothing may get it instead, and Python hands it to the main one
+    handler = signal.signal(signal.SIGINT, lambda number, frame: came.append(number)) if main else None
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        signal.signal(signal.SIGINT, handler)
+        if main:
+            signal.signal(signal.SIGINT, handler)
         if came:
             signal.raise_signal(came[0])
 

@@ -1,7 +1,6 @@
 """What a sweep consists of, and whether a folder belongs to it."""
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,7 @@ from taglens.experiments.variants import Variant, parse_variants
 from taglens.inference.heatmap_files import safe_name
 from taglens.labels.names import Disguise
 from taglens.labels.settings import SettingName
-from taglens.outputs import write_json
+from taglens.outputs import read_json, write_json
 from taglens.training.config import TrainConfig
 
 FORMAT = 1
@@ -144,7 +143,7 @@ def read_description(folder: Path) -> dict[str, Any]:
     """
     path = folder / SETTINGS_FILE
     try:
-        found = json.loads(path.read_text("utf-8"))
+        found = read_json(path)
     except OSError as error:
         raise RunError(f"{path}: {error.strerror}; expected the folder of a sweep (taglens sweep ... --out FOLDER)") from error
     except ValueError as error:

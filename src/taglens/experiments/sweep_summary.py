@@ -2,13 +2,12 @@
 
 import csv
 import io
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from taglens.errors import RunError
-from taglens.outputs import write_text
+from taglens.outputs import read_json, write_text
 
 FEWEST_POSITIVES = 10
 COLUMNS = (
@@ -47,7 +46,7 @@ def read_metrics(path: Path) -> dict[str, Any]:
         RunError: it is missing or damaged.
     """
     try:
-        found = json.loads(path.read_text("utf-8"))
+        found = read_json(path)
     except OSError as error:
         raise RunError(f"{path}: {error.strerror}; sweep again with the same settings") from error
     except ValueError as error:

@@ -1,12 +1,12 @@
 """The model card: what a file is, what it learned from, how good it is, and what it is for."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from taglens.errors import RunError
 from taglens.export.parity import Parity
+from taglens.outputs import read_json
 from taglens.runtime import ModelDescription
 
 SCORES = {"mAP": "mAP", "mAP_interpolated": "mAP, interpolated", "CF1": "CF1", "OF1": "OF1", "zero_shot_mAP": "mAP of the backbone alone"}
@@ -50,7 +50,7 @@ def read_facts(folder: Path, name: str) -> dict[str, Any]:
     if not path.exists():
         return {}
     try:
-        facts = json.loads(path.read_text("utf-8"))
+        facts = read_json(path)
     except (OSError, ValueError) as error:
         raise RunError(f"{path}: cannot be read ({error}); the run folder is damaged, train again") from error
     return facts if isinstance(facts, dict) else {}

@@ -1,6 +1,5 @@
 """Where caches lie, how large they are, and what may go."""
 
-import json
 import os
 import shutil
 import time
@@ -11,6 +10,7 @@ from filelock import FileLock, Timeout
 from platformdirs import user_cache_dir
 
 from taglens.errors import OutputError
+from taglens.outputs import read_json
 
 VARIABLE = "TAGLENS_CACHE"
 DESCRIPTION = "store.json"
@@ -58,7 +58,7 @@ def list_stores(cache: Path | None = None) -> list[CachedStore]:
 def _describe(folder: Path) -> CachedStore:
     path = folder / DESCRIPTION
     try:
-        backbone = str(json.loads(path.read_text(encoding="utf-8")).get("backbone", "?"))
+        backbone = str(read_json(path).get("backbone", "?"))
     except ValueError:
         backbone = "damaged"
     sizes = {child.name: child.stat().st_size for child in folder.iterdir() if child.is_file()}

@@ -5,7 +5,6 @@ it is). Rows are written and flushed to disk before their records: a record that
 killed writer left beyond the last whole record is overwritten by the next one.
 """
 
-import json
 import logging
 import os
 import zlib
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 
 from taglens.errors import OutputError
 from taglens.features.location import DESCRIPTION, INDEX, LOCK, RECORD_BYTES
-from taglens.outputs import write_json
+from taglens.outputs import read_json, write_json
 from taglens.shapes import Features
 
 logger = logging.getLogger(__name__)
@@ -76,7 +75,7 @@ class FeatureStore:
         path = folder / DESCRIPTION
         if path.is_file():
             try:
-                found = json.loads(path.read_text(encoding="utf-8"))
+                found = read_json(path)
             except ValueError as error:
                 raise OutputError(f"{path} is damaged ({error}); delete the folder {folder}, it is only a cache") from error
             if {key: found.get(key) for key in expected} != expected:

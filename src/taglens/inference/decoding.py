@@ -1,6 +1,5 @@
 """Pictures opened by threads ahead of the encoder, so that neither waits for the other."""
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taglens.errors import PictureError
+from taglens.machine import cores
 
 Source = TypeVar("Source")
 Decoded: TypeAlias = tuple[Path, NDArray[np.float32] | PictureError]
@@ -30,7 +30,7 @@ def decode_ahead(
     """
     left = iter(sources)
     waiting: deque[tuple[Source, Future[NDArray[np.float32]]]] = deque()
-    pool = ThreadPoolExecutor(threads or min(16, os.cpu_count() or 1), thread_name_prefix="decode")
+    pool = ThreadPoolExecutor(threads or min(16, cores()), thread_name_prefix="decode")
     try:
         waiting.extend((source, pool.submit(decode, source)) for source in islice(left, max(1, ahead)))
         while waiting:

@@ -46,8 +46,12 @@ def average_precision(probabilities: NDArray[Any], labels: Labels, interpolated:
         result[columns] = [_one_class(score, state, interpolated) for score, state in rows]
 
     threads = cores() if states.size >= WORTH_THREADS else 1
-    with ThreadPoolExecutor(threads) as pool:  # numpy sorts, picks and compares without holding Python's lock
-        list(pool.map(fill, chunks(states.shape[1], len(states), parts=threads)))
+    parts = chunks(states.shape[1], len(states), parts=threads)
+    if threads == 1:
+        list(map(fill, parts))
+    else:
+        with ThreadPoolExecutor(threads) as pool:  # numpy sorts, picks and compares without holding Python's lock
+            list(pool.map(fill, parts))
     return result
 
 

@@ -1,7 +1,6 @@
 """From named pictures to answers: decoding on threads, the model in batches."""
 
 import asyncio
-import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeAlias
 
@@ -12,6 +11,7 @@ from PIL import Image
 from taglens.datasets.pictures import upright_size
 from taglens.errors import TagLensError, unknown_name
 from taglens.inference.heatmap import seen_box
+from taglens.machine import cores
 from taglens.runtime import ModelOutput
 from taglens.serve.app_answers import OwnName, PictureAnswer, heatmap_png, in_base64, rounded, tags
 from taglens.serve.app_metrics import ServerMetrics
@@ -44,7 +44,7 @@ class Service:
     def __init__(self, engine: Engine, options: ServeOptions, metrics: ServerMetrics) -> None:
         self.engine, self._options, self._metrics = engine, options, metrics
         self._text = engine if isinstance(engine, NameScorer) else None
-        self._decoders = ThreadPoolExecutor(min(16, os.cpu_count() or 1), thread_name_prefix="decode")
+        self._decoders = ThreadPoolExecutor(min(16, cores()), thread_name_prefix="decode")
         self._batcher = Batcher(
             lambda pictures, heatmaps: engine.run(pictures, heatmaps=heatmaps),
             largest=options.batch,

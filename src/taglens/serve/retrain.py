@@ -1,12 +1,12 @@
 """The command that trains on a reviewed table the way the run was trained."""
 
 import dataclasses
-import json
 import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from taglens.outputs import read_json
 from taglens.training.config import TrainConfig
 
 
@@ -20,7 +20,7 @@ def retrain_command(run: Path, table: Path) -> str:
         table: the reviewed table.
     """
     try:
-        config: Any = json.loads((run / "config.json").read_text("utf-8"))
+        config: Any = read_json(run / "config.json")
     except (OSError, ValueError):
         config = {}
     words = ["taglens", "train", str(table), "--out", str(_next_name(run))]

@@ -13,29 +13,12 @@ from taglens.labels.states import PartialLabels
 from taglens.losses import LOSSES
 from taglens.losses.partial_bce import PartialBCE
 from taglens.methods import Setting, method_config
-from taglens.shapes import Features
 from taglens.training.config import TrainConfig
 from taglens.training.fit import fit
+from tests.unit.training.train_on import RandomRows
 
 CLASSES = ("dog", "cat", "fish")
 TRUTH = (np.random.default_rng(1).random((70, 3)) < 0.4).astype(np.int8)
-
-
-class Rows:
-    """Features in which the first channels say which class is there; each view is the one before it, shifted."""
-
-    def __init__(self, channels, views):
-        self.views = views
-        maps = np.random.default_rng(0).normal(size=(len(TRUTH), 4, channels)).astype(np.float32)
-        maps[:, :, :3] += 3 * TRUTH[:, None]
-        self.map = torch.from_numpy(maps)
-
-    def __len__(self):
-        return len(self.map)
-
-    def gather(self, index, views=0):
-        chosen = self.map[torch.as_tensor(index)] + torch.as_tensor(views).view(-1, 1, 1)
-        return Features(chosen, chosen.mean(1))
 
 
 class Killed(BaseException):
@@ -67,7 +50,7 @@ def train(backbone, monkeypatch, checkpoints, *, name="linear_probe", killed_at=
     monkeypatch.setitem(LOSSES, "partial_bce", lambda labels: Noisy(killed_at))
     config = TrainConfig(**({"epochs": 5, "batch_size": 16, "rate": 0.01} | settings))
     labels = keep_known(PartialLabels(TRUTH), 0.6)
-    rows = Rows(backbone.channels, views)
+    rows = RandomRows(TRUTH, backbone.channels, views)
     return method, fit(method, backbone.texts(), rows, labels, config, accelerator="cpu", progress=False, checkpoints=checkpoints)
 
 

@@ -22,11 +22,10 @@ PICTURES = 87
 
 
 class RandomRows:
-    """Features in which the first channels say which class is there; the second view is the first one, shifted."""
+    """Features in which the first channels say which class is there; each view is the one before it, shifted."""
 
-    views = 2
-
-    def __init__(self, labels, channels):
+    def __init__(self, labels, channels, views=2):
+        self.views = views
         maps = np.random.default_rng(0).normal(size=(len(labels), 4, channels)).astype(np.float32)
         maps[:, :, : labels.shape[1]] += 3 * labels[:, None]
         self.map = torch.from_numpy(maps)
