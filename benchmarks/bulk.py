@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from benchmarks.serving_uploads import pictures
 from taglens.backbones.openclip import load_backbone
-from taglens.datasets.scenes_draw import SCENE_CLASSES
+from taglens.datasets.scenes.compose import SCENE_CLASSES
 from taglens.export.onnx_file import ExportOptions, export_onnx
 from taglens.methods import method_config
 from taglens.recognizer import Recognizer

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.measure import Line, compared, medians
-from taglens.datasets.scenes import draw_scene
+from taglens.datasets.scenes.dataset import draw_scene
 from taglens.datasets.transforms import PictureTransform
 
 MEAN, STD = (0.481, 0.458, 0.408), (0.269, 0.261, 0.276)

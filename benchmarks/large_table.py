@@ -14,17 +14,17 @@ import numpy as np
 
 from benchmarks.measure import Line, in_megabytes, in_milliseconds, seconds
 from taglens.backbones.openclip import load_backbone
-from taglens.experiments.cross_fitting import cross_fit, picture_folds
-from taglens.experiments.prepare import Part
+from taglens.completion.calibration import cross_calibrate
+from taglens.completion.cross_fit import cross_fit, picture_folds
+from taglens.completion.filling import Asked, fill
 from taglens.features.extract import StoredFeatures
 from taglens.features.store import FeatureStore, Key
-from taglens.inference.completion_calibration import cross_calibrate
-from taglens.inference.completion_filling import Asked, fill
 from taglens.labels.states import PartialLabels
 from taglens.labels.table import LabelTable
 from taglens.methods import method_config
 from taglens.recognizer import Recognizer
-from taglens.serve.review_state import ReviewState
+from taglens.review.state import ReviewState
+from taglens.runs.prepare import Part
 from taglens.training.config import TrainConfig
 
 LABELS, POSITIONS = 200, 49

@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.measure import Cost, Line, Step, cost, in_megabytes
 from taglens.backbones.openclip import load_backbone
-from taglens.datasets.scenes import write_scenes
+from taglens.datasets.scenes.dataset import write_scenes
 from taglens.features.store import FeatureStore, Key
 from taglens.inference.predictor import predict_pictures
 from taglens.methods.zero_shot import ZeroShot

@@ -10,7 +10,7 @@ import torch
 from benchmarks.decoding import jpeg
 from benchmarks.measure import Line, Step, compared, in_milliseconds, medians
 from taglens.backbones.openclip import load_backbone
-from taglens.datasets.scenes_draw import SCENE_CLASSES
+from taglens.datasets.scenes.compose import SCENE_CLASSES
 from taglens.inference.predictor import predict_pictures
 from taglens.methods.semantic_aware import SemanticAware
 from taglens.recognizer import Recognizer

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from benchmarks.serving_uploads import Upload, pictures, uploads
 from taglens.backbones.openclip import load_backbone
-from taglens.datasets.scenes_draw import SCENE_CLASSES
+from taglens.datasets.scenes.compose import SCENE_CLASSES
 from taglens.export.onnx_file import export_onnx
 from taglens.methods import method_config
 from taglens.recognizer import Recognizer

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from itertools import cycle
 
-from taglens.datasets.scenes_draw import draw_scene
+from taglens.datasets.scenes.compose import draw_scene
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from benchmarks.measure import Line, compared, in_milliseconds, seconds
 from taglens.backbones.openclip import load_backbone
 from taglens.datasets.source import read_data
 from taglens.features.extract import StoredFeatures, extract_features
-from taglens.labels.masking import keep_known
+from taglens.labels.hiding import keep_known
 from taglens.methods.base import MethodConfig, Setting
 from taglens.methods.linear_probe import LinearProbe
 from taglens.methods.semantic_aware import SemanticAware

@@ -13,10 +13,10 @@ from rich.table import Table
 
 from recipes import coco2014, voc2007
 from taglens.errors import TagLensError, unknown_name
-from taglens.experiments.prepare import DataConfig
-from taglens.experiments.published import PUBLISHED, PUBLISHED_KNOWN
-from taglens.experiments.record import plain
-from taglens.experiments.run import RunConfig, train_run
+from taglens.runs.config import DataConfig, RunConfig
+from taglens.runs.record import plain
+from taglens.runs.train import train_run
+from taglens.sweeps.tables import PUBLISHED, PUBLISHED_KNOWN
 
 NAMES = ("semantic_aware", "semantic_aware_paper", "dualcoop", "positive_coop", "vision_only")
 RECIPES: Mapping[str, Callable[[str, float], RunConfig]] = {

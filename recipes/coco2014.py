@@ -5,8 +5,7 @@ plan for a GPU. What the docstrings expect is computed from the number of steps,
 """
 
 from taglens.datasets.source import DataOptions
-from taglens.experiments.prepare import DataConfig
-from taglens.experiments.run import RunConfig
+from taglens.runs.config import DataConfig, RunConfig
 from taglens.training.config import TrainConfig
 
 CLASSES = 80

@@ -7,8 +7,7 @@ Each recipe is that of COCO with other data and, where the source says so, anoth
 from dataclasses import replace
 
 from recipes import coco2014
-from taglens.experiments.prepare import DataConfig
-from taglens.experiments.run import RunConfig
+from taglens.runs.config import DataConfig, RunConfig
 
 CLASSES = 20
 

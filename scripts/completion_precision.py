@@ -17,19 +17,19 @@ from typing import Any
 import numpy as np
 
 from taglens.backbones.openclip import load_backbone
+from taglens.completion.calibration import cross_calibrate
+from taglens.completion.cross_fit import cross_fit, picture_folds
+from taglens.completion.filling import Asked, Filling, Statement, fill
 from taglens.datasets.source import read_data
-from taglens.experiments.cross_fitting import cross_fit, picture_folds
-from taglens.experiments.prepare import Part
-from taglens.experiments.variants import parse_variants
 from taglens.features.extract import extract_features
-from taglens.inference.completion_calibration import cross_calibrate
-from taglens.inference.completion_filling import Asked, Filling, Statement, fill
-from taglens.labels.masking import keep_known
+from taglens.labels.hiding import keep_known
 from taglens.labels.names import prompt_names
 from taglens.labels.states import NEGATIVE, POSITIVE, PartialLabels
 from taglens.metrics.calibration import expected_calibration_error
 from taglens.outputs import write_json, write_text
 from taglens.recognizer import Recognizer
+from taglens.runs.prepare import Part
+from taglens.sweeps.variants import parse_variants
 from taglens.training.config import TrainConfig
 
 CONFIDENCE = 0.9

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from taglens.backbones.openclip import load_backbone
-from taglens.datasets.scenes_draw import draw_scene
+from taglens.datasets.scenes.compose import draw_scene
 from taglens.inference.heatmap import overlay
 from taglens.methods import method_config
 from taglens.outputs import atomic_path

@@ -29,13 +29,13 @@ from safetensors.numpy import load_file
 
 from taglens.backbones.openclip import load_backbone
 from taglens.cli.main import main
-from taglens.datasets.scenes import write_scenes
-from taglens.experiments.reproduce import compare
+from taglens.datasets.scenes.dataset import write_scenes
 from taglens.features.extract import extract_features
 from taglens.features.store import RECORD
-from taglens.labels.journal import read_journal
-from taglens.labels.masking import keep_known
+from taglens.labels.hiding import keep_known
 from taglens.labels.table import LabelTable
+from taglens.review.journal import read_journal
+from taglens.runs.reproduce import compare
 
 PARTIAL = "partial.csv"
 """The table with half of its labels blank, beside the whole one."""

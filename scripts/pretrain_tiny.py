@@ -23,10 +23,10 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from taglens.backbones import tiny
-from taglens.datasets.scenes_captions import caption_of
-from taglens.datasets.scenes_draw import draw_scene
-from taglens.datasets.scenes_objects import SCENE_CLASSES
-from taglens.datasets.scenes_settings import SETTINGS
+from taglens.datasets.scenes.captions import caption_of
+from taglens.datasets.scenes.compose import draw_scene
+from taglens.datasets.scenes.objects.catalogue import SCENE_CLASSES
+from taglens.datasets.scenes.settings import SETTINGS
 from taglens.outputs import atomic_path
 
 SIDE = 224

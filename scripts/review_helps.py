@@ -19,15 +19,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from taglens.experiments.prepare import DataConfig, Prepared, prepare
-from taglens.experiments.run import score_rows
-from taglens.experiments.variants import parse_variants
-from taglens.inference.queue import order
-from taglens.labels.masking import keep_known
+from taglens.labels.hiding import keep_known
 from taglens.labels.states import PartialLabels
 from taglens.metrics import evaluate
 from taglens.outputs import write_json, write_text
 from taglens.recognizer import Recognizer
+from taglens.review.ranking import order
+from taglens.runs.config import DataConfig
+from taglens.runs.prepare import Prepared, prepare
+from taglens.runs.train import score_rows
+from taglens.sweeps.variants import parse_variants
 from taglens.training.config import TrainConfig
 from taglens.training.fit import fit
 
@@ -172,7 +173,7 @@ def _page(options: argparse.Namespace, results: dict[int, dict[str, list[Step]]]
     return f"""# Review helps
 
 `{options.data.partition(":")[0]}`, backbone `{backbone}`, method `{options.method}`, {options.epochs} epochs: {options.known:.0%} of the
-labels known, then {options.rounds} rounds of {options.answers} answers, once to the questions of the queue (`taglens.inference.queue`)
+labels known, then {options.rounds} rounds of {options.answers} answers, once to the questions of the queue (`taglens.review.ranking`)
 and once to random ones. Both train anew after each round. mAP on the test part in percent, mean and range over {len(results)} seeds;
 enough: of the {classes} classes with at least {ENOUGH} positives in the test part; yes: how many of the last answers were yes.
 

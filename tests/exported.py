@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from taglens.backbones.openclip import load_backbone
-from taglens.datasets.scenes import write_scenes
-from taglens.datasets.scenes_draw import draw_scene
+from taglens.datasets.scenes.compose import draw_scene
+from taglens.datasets.scenes.dataset import write_scenes
 from taglens.export.onnx_file import Exported, ExportOptions, export_onnx
 from taglens.labels.states import PartialLabels
 from taglens.methods import method_config

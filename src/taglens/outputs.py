@@ -3,9 +3,10 @@
 import errno
 import json
 import os
+import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -159,3 +160,34 @@ def size_words(count: int) -> str:
     ('1.5 MB', '2.00 GB')
     """
     return f"{count / 1e9:.2f} GB" if count >= 1e8 else f"{count / 1e6:.1f} MB"
+
+
+_UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*\s]+')
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+_LONGEST_NAME = 80
+
+
+def safe_name(name: str) -> str:
+    """Return ``name`` with every sign replaced that some file system refuses; never empty, hidden or too long.
+
+    >>> safe_name("traffic light / red?")
+    'traffic_light_red'
+    """
+    clean = _UNSAFE.sub("_", name).strip("._ ") or "_"
+    clean = clean.encode("utf-8", "ignore")[:_LONGEST_NAME].decode("utf-8", "ignore") or "_"
+    return f"_{clean}" if _RESERVED.fullmatch(clean) else clean
+
+
+def safe_names(names: Iterable[str]) -> tuple[str, ...]:
+    """Return a safe name for each name, no two alike even where capitals do not count."""
+    taken: set[str] = set()
+    result = []
+    for name in names:
+        stem = safe_name(name)
+        chosen, number = stem, 1
+        while chosen.casefold() in taken:
+            number += 1
+            chosen = f"{stem}-{number}"
+        taken.add(chosen.casefold())
+        result.append(chosen)
+    return tuple(result)

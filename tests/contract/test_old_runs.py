@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from taglens.datasets.scenes_draw import draw_scene
-from taglens.experiments.run_folder import FORMAT, read_config
+from taglens.datasets.scenes.compose import draw_scene
 from taglens.labels.table import LabelTable
 from taglens.recognizer import Recognizer
+from taglens.runs.folder import FORMAT, read_config
 
 RUNS = sorted((Path(__file__).parents[1] / "golden").glob("run-format-*"))
 

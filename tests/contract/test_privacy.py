@@ -14,14 +14,14 @@ import pytest
 from fastapi import FastAPI
 
 from taglens.backbones.openclip import load_backbone
+from taglens.bulk.ray import Workers, run_on_ray
 from taglens.cli.main import main
-from taglens.datasets.scenes import write_scenes
+from taglens.convert.fiftyone import write_fiftyone
+from taglens.datasets.scenes.dataset import write_scenes
 from taglens.errors import BackboneError, TagLensError
-from taglens.export.fiftyone_dataset import write_fiftyone
-from taglens.inference.bulk_ray import Workers, run_on_ray
 from taglens.labels.states import PartialLabels
 from taglens.labels.table import LabelTable
-from taglens.serve.guard import NO_TELEMETRY
+from taglens.web.security import NO_TELEMETRY
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "taglens"
@@ -36,13 +36,12 @@ OPENERS = {
 ALLOWED = {
     # module                       what it may import                                why
     "backbones/sources.py": {"socket", "urllib", "huggingface_hub"},  # weights that the user asked for by name, from their hub
-    "serve/fetch.py": {"httpx", "socket"},  # addresses in requests, only with --allow-urls
-    "datasets/parts.py": {"fsspec"},  # pictures that the user named by a remote address
-    "serve/listening.py": {"socket"},  # listens
-    "serve/app_serve.py": {"socket", "uvicorn"},  # listens
-    "serve/review_serve.py": {"socket", "uvicorn"},  # listens
+    "bulk/sources.py": {"fsspec"},  # pictures that the user named by a remote address
+    "web/server.py": {"socket"},  # listens
+    "serve/app.py": {"socket", "uvicorn"},  # listens
+    "review/app.py": {"socket", "uvicorn"},  # listens
     "cli/review.py": {"webbrowser"},  # opens our own page
-    "labels/formats/label_studio.py": {"urllib"},  # takes addresses apart, urllib.parse
+    "labels/files/label_studio.py": {"urllib"},  # takes addresses apart, urllib.parse
 }
 
 
@@ -62,11 +61,11 @@ def test_only_the_documented_modules_can_open_a_connection():
     found = {str(path.relative_to(SOURCE)): openers for path in modules() if (openers := set(top_level_imports(path)) & OPENERS)}
     beyond = {name: sorted(openers - ALLOWED.get(name, set())) for name, openers in found.items() if openers - ALLOWED.get(name, set())}
     assert not beyond, "say in SECURITY.md why it is needed, then add it to ALLOWED"
-    assert set(ALLOWED) <= {*found, "labels/formats/label_studio.py"}, "ALLOWED names a module that needs nothing any more"
+    assert set(ALLOWED) <= {*found, "labels/files/label_studio.py"}, "ALLOWED names a module that needs nothing any more"
 
 
 def test_label_studio_only_takes_addresses_apart():
-    text = (SOURCE / "labels/formats/label_studio.py").read_text("utf-8")
+    text = (SOURCE / "labels/files/label_studio.py").read_text("utf-8")
     assert "urllib.request" not in text
 
 
@@ -88,7 +87,7 @@ def test_pages_load_nothing_from_elsewhere():
 
 
 def test_predicting_opens_no_socket(tmp_path, monkeypatch):
-    from taglens.datasets.scenes_draw import draw_scene
+    from taglens.datasets.scenes.compose import draw_scene
     from taglens.methods import method_config
     from taglens.recognizer import Recognizer
 

@@ -3,10 +3,10 @@
 import pytest
 
 from taglens.cli.main import main
-from taglens.experiments.variants import GROUPS, VARIANTS
-from taglens.labels.settings import SETTINGS
+from taglens.labels.hiding import SETTINGS
 from taglens.losses import LOSSES
 from taglens.methods import METHODS
+from taglens.sweeps.variants import GROUPS, VARIANTS
 
 SWEEP = ("sweep", "scenes:60", "--known", "0.5", "--out", "OUT")
 TRAIN = ("train", "scenes:60", "--known", "0.5", "--out", "OUT")

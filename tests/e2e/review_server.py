@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from taglens.backbones.openclip import load_backbone
-from taglens.datasets.scenes_draw import draw_scene
+from taglens.datasets.scenes.compose import draw_scene
 from taglens.labels.states import PartialLabels
 from taglens.labels.table import LabelTable
 from taglens.methods import method_config

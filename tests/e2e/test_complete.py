@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from taglens.cli.main import main
-from taglens.datasets.scenes import write_scenes
+from taglens.datasets.scenes.dataset import write_scenes
+from taglens.labels.hiding import keep_known
 from taglens.labels.joining import seen_from
-from taglens.labels.masking import keep_known
 from taglens.labels.states import PartialLabels
 from taglens.labels.table import LabelTable
-from taglens.serve.review_state import ReviewState
+from taglens.review.state import ReviewState
 
 CLASSES = ("house", "tree", "boat", "moon")
 QUICK = ["--method", "linear_probe", "--training.epochs", "4", "--training.rate", "0.01"]

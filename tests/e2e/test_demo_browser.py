@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from taglens.backbones.openclip import load_backbone
-from taglens.datasets.scenes_draw import SCENE_CLASSES, draw_scene
+from taglens.datasets.scenes.compose import SCENE_CLASSES, draw_scene
 from taglens.methods import method_config
 from taglens.recognizer import Recognizer
 from tests.e2e.contrast import CONTRAST

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from taglens.cli.main import main, parse
-from taglens.datasets.scenes import write_scenes
-from taglens.labels.masking import keep_known
+from taglens.datasets.scenes.dataset import write_scenes
+from taglens.labels.hiding import keep_known
 from taglens.labels.table import LabelTable
 from taglens.methods import METHODS
 from tests.e2e.documented import DOCS, ROOT, blocks, pages, small
@@ -186,5 +186,5 @@ def test_the_site_builds_and_loads_nothing_from_elsewhere(tmp_path):
         outside = [tag for tag in loaded.findall(page.read_text("utf-8")) if 'rel="canonical"' not in tag]
         assert not outside, f"{page.name}: {outside[0]}"
     reference = (tmp_path / "reference" / "labels.html").read_text("utf-8")
-    assert "taglens.labels.masking.keep_known" in reference
+    assert "taglens.labels.hiding.keep_known" in reference
     assert "Keep about" in reference

@@ -15,11 +15,11 @@ import pytest
 
 from scripts.kill_test import damages
 from taglens.cli.main import main
-from taglens.datasets.scenes import write_scenes
+from taglens.datasets.scenes.dataset import write_scenes
 from taglens.errors import OutputError
-from taglens.labels.journal import Header, open_journal
-from taglens.labels.masking import keep_known
+from taglens.labels.hiding import keep_known
 from taglens.labels.table import LabelTable
+from taglens.review.journal import Header, open_journal
 
 pytestmark = pytest.mark.slow
 PAGE = 4096
@@ -94,7 +94,7 @@ COMMANDS = {
 def journal(work):
     """An empty journal of the run and the table, for the export."""
     from taglens.cli.review import user_name
-    from taglens.serve.review_start import ReviewConfig, open_review
+    from taglens.review.start import ReviewConfig, open_review
 
     if not work.journal.exists():
         from taglens.recognizer import Recognizer

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from taglens.cli.main import main
-from taglens.datasets.scenes import write_scenes
+from taglens.datasets.scenes.dataset import write_scenes
 from taglens.labels.table import LabelTable
 
 QUICK = ["--training.epochs", "2", "--method-options", "hidden", "16"]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from taglens.cli.main import main
-from taglens.datasets.scenes import write_scenes
+from taglens.datasets.scenes.dataset import write_scenes
 from tests.e2e.documented import small
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")

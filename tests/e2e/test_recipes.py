@@ -6,8 +6,8 @@ import pytest
 
 from recipes.__main__ import RECIPES, Options, main, tiny
 from taglens.errors import TagLensError
-from taglens.experiments.published import PUBLISHED
-from taglens.experiments.run import train_run
+from taglens.runs.train import train_run
+from taglens.sweeps.tables import PUBLISHED
 
 ROWS = {"dualcoop": "DualCoOp", "positive_coop": "PositiveCoOp", "vision_only": "vision-only linear"}
 

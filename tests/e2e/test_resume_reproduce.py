@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from taglens.cli.main import main
-from taglens.datasets.scenes import write_scenes
-from taglens.experiments.reproduce import compare
+from taglens.datasets.scenes.dataset import write_scenes
 from taglens.losses import LOSSES
 from taglens.losses.partial_bce import PartialBCE
+from taglens.runs.reproduce import compare
 
 SETTINGS = ["--known", "0.5", "--method", "linear_probe", "--training.epochs", "4", "--training.batch-size", "16", "--device", "cpu"]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from taglens.labels.journal import read_journal
+from taglens.review.journal import read_journal
 from tests.e2e.contrast import CONTRAST
 from tests.e2e.review_server import make_run, make_table, serving
 

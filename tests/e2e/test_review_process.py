@@ -6,8 +6,8 @@ import httpx
 import pytest
 
 from taglens.cli.main import main
-from taglens.labels.journal import read_journal
 from taglens.labels.table import LabelTable
+from taglens.review.journal import read_journal
 from tests.e2e.review_server import make_run, make_table, serving
 
 

@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 
 from taglens.backbones.backbone import Backbone
 from taglens.backbones.openclip import load_backbone
-from taglens.datasets.loading import PictureDataset
-from taglens.datasets.scenes import write_scenes
+from taglens.datasets.scenes.dataset import write_scenes
 from taglens.features.extract import extract_features
-from taglens.labels.masking import keep_known
+from taglens.labels.hiding import keep_known
 from taglens.labels.table import LabelTable
 from taglens.methods import Method, Setting, method_config
 from taglens.shapes import Features
@@ -28,7 +27,7 @@ class FromPictures:
     """Features of pictures that nobody keeps."""
 
     def __init__(self, table: LabelTable, backbone: Backbone) -> None:
-        self.pictures, self.backbone = PictureDataset(table, backbone.transform), backbone
+        self.pictures, self.backbone = [table.path(row) for row in range(len(table))], backbone
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -36,7 +35,8 @@ class FromPictures:
     views = 1
 
     def gather(self, index: NDArray[np.int64], views: NDArray[np.int64] | int = 0) -> Features:
-        pixels = torch.from_numpy(np.stack([self.pictures[int(row)] for row in index]))
+        transform = self.backbone.transform
+        pixels = torch.from_numpy(np.stack([transform(transform.open(self.pictures[int(row)])) for row in index]))
         with torch.inference_mode():
             features = self.backbone.features(pixels)
         return Features(features.map.clone(), features.pooled.clone())

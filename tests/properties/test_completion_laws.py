@@ -5,9 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit
 
-from taglens.inference.completion_calibration import cross_calibrate
-from taglens.inference.completion_filling import Asked, fill
-from taglens.inference.completion_promise import p_value
+from taglens.completion.calibration import cross_calibrate
+from taglens.completion.filling import Asked, fill
+from taglens.completion.guarantee import p_value
 from taglens.labels.states import NEGATIVE, POSITIVE, PartialLabels
 
 

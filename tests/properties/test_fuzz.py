@@ -22,8 +22,8 @@ from taglens.datasets.pictures import open_picture
 from taglens.datasets.source import examine_data
 from taglens.datasets.voc import read_voc
 from taglens.errors import TagLensError
-from taglens.labels.forms import examine_table, read_table
-from taglens.labels.journal import read_journal
+from taglens.labels.files.tables import examine_table, read_table
+from taglens.review.journal import read_journal
 
 TARGETS = 8
 CASES = int(os.environ.get("TAGLENS_FUZZ", "0")) // TARGETS

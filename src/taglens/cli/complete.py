@@ -14,7 +14,7 @@ from taglens.datasets.source import DataOptions, Part
 from taglens.errors import TagLensError
 
 if TYPE_CHECKING:
-    from taglens.experiments.completing import Completion
+    from taglens.completion.complete import Completion
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,9 +65,9 @@ def run(config: Complete) -> int:
         import scipy  # noqa: F401
     except ImportError as error:
         raise TagLensError(f"taglens complete needs {error.name}: pip install 'taglens[complete]'") from error
-    from taglens.experiments.completing import CompleteConfig, complete
-    from taglens.experiments.completion_report import require_free, write_completion
-    from taglens.inference.completion_filling import Asked
+    from taglens.completion.complete import CompleteConfig, complete
+    from taglens.completion.filling import Asked
+    from taglens.completion.report import require_free, write_completion
 
     require_free(config.out, force=config.force)
     plan = CompleteConfig(
@@ -91,7 +91,7 @@ def run(config: Complete) -> int:
 
 
 def _print(completion: "Completion") -> None:
-    from taglens.experiments.completion_statement import lines, totals
+    from taglens.completion.statement import lines, totals
 
     for note in completion.notes:
         warn(note)

@@ -9,7 +9,7 @@ from taglens.cli.console import say
 from taglens.cli.options import Data, ReadOptions
 from taglens.datasets.source import DataOptions, Part, read_data
 from taglens.errors import TagLensError
-from taglens.labels.formats.label_studio import LOCAL_FILES, write_label_studio
+from taglens.labels.files.label_studio import LOCAL_FILES, write_label_studio
 from taglens.labels.joining import seen_from
 from taglens.labels.table import LabelTable
 
@@ -67,14 +67,14 @@ def _label_studio(table: LabelTable, config: Convert) -> str:
 
 
 def _hugging_face(table: LabelTable, config: Convert) -> str:
-    from taglens.datasets.image_folder import write_image_folder
+    from taglens.convert.image_folder import write_image_folder
 
     write_image_folder(table, config.out, force=config.force)
     return f'; load_dataset("imagefolder", data_dir="{config.out}")'
 
 
 def _fiftyone(table: LabelTable, config: Convert) -> str:
-    from taglens.export.fiftyone_dataset import write_fiftyone
+    from taglens.convert.fiftyone import write_fiftyone
 
     recognizer = None
     if config.run is not None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from taglens.cli.console import evaluated_on, print_classes, print_scores, progress, say, warn
 from taglens.cli.options import Data, Device, OnBadImage, ReadOptions, Run, device_name, require_free, require_run
 from taglens.datasets.source import DataOptions, Part, read_data
-from taglens.labels.forms import examine_table
+from taglens.labels.files.tables import examine_table
 
 if TYPE_CHECKING:
     from taglens.labels.table import LabelTable

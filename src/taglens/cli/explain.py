@@ -13,7 +13,7 @@ from taglens.datasets.source import DataOptions, Part, read_data
 from taglens.errors import PictureError, TagLensError
 
 if TYPE_CHECKING:
-    from taglens.experiments.explaining import Look, Question
+    from taglens.explain.attention import Look, Question
 
 FILES = ("explain.html", "explain.json")
 
@@ -70,9 +70,9 @@ def run(config: Explain) -> int:
         require_run(folder)
     for name in FILES:
         require_free(config.out / name, force=config.force)
-    from taglens.experiments.explain_page import write_explanation
-    from taglens.experiments.explaining import look
-    from taglens.experiments.run_comparison import short_names
+    from taglens.explain.attention import look
+    from taglens.explain.report import write_explanation
+    from taglens.runs.comparison import short_names
 
     runs = dict(zip(short_names(folders), folders, strict=True))
     asked, notes = _questions(config)
@@ -92,9 +92,9 @@ def run(config: Explain) -> int:
 
 
 def _questions(config: Explain) -> "tuple[list[Question], list[str]]":
-    from taglens.datasets.box_source import read_boxes
     from taglens.datasets.files import list_pictures
-    from taglens.experiments.explaining import Question, questions, some_with_classes
+    from taglens.datasets.source import read_boxes
+    from taglens.explain.attention import Question, questions, some_with_classes
 
     if config.data is None:
         return [Question(path=path, classes=config.classes) for path in list_pictures(config.images)], []
@@ -107,7 +107,7 @@ def _questions(config: Explain) -> "tuple[list[Question], list[str]]":
 
 
 def _print(looks: "list[Look]") -> None:
-    from taglens.experiments.explaining import summary
+    from taglens.explain.attention import summary
 
     table = Table(title=f"{len({one.path for one in looks}):,} pictures", title_justify="left")
     table.add_column("", overflow="fold")

@@ -66,7 +66,7 @@ def run(config: Export) -> int:
 
 def _pictures(named: tuple[str, ...], config: Export, part: Literal["train", "test"]) -> Sequence[Path]:
     from taglens.datasets.files import list_pictures
-    from taglens.export.run_pictures import run_pictures
+    from taglens.runs.pictures import run_pictures
 
     found: Iterable[Path] = list_pictures(named) if named else run_pictures(config.run, part, config.most)
     return list(islice(found, config.most))

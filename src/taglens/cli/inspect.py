@@ -13,9 +13,8 @@ from taglens.cli.options import Data, ReadOptions
 from taglens.datasets.checking import picture_problems, why_missing
 from taglens.datasets.source import DataOptions, Part, examine_data
 from taglens.errors import TagLensError
-from taglens.labels.assembling import Reading
-from taglens.labels.inspection import ClassCounts, class_counts, label_problems
-from taglens.labels.problems import Problem
+from taglens.labels.files.assemble import Reading
+from taglens.labels.inspection import ClassCounts, Problem, class_counts, label_problems
 from taglens.labels.table import LabelTable
 
 

@@ -10,9 +10,9 @@ from typing import IO, TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from taglens.cli.bulk import require_bulk_options, run_bulk
 from taglens.cli.console import progress, say, warn
 from taglens.cli.options import Device, OnBadImage, Run, device_name, require_free, require_run
-from taglens.cli.predict_bulk import require_bulk_options, run_bulk
 from taglens.datasets.files import list_pictures
 from taglens.errors import OutputError, PictureError, TagLensError, unknown_name
 
@@ -138,7 +138,7 @@ class _Shown:
     def __call__(self, probabilities: "NDArray[np.float32]") -> list[int]:
         if self.places is not None:
             return self.places
-        from taglens.inference.writers import tag_places
+        from taglens.metrics.threshold import tag_places
 
         return tag_places(probabilities, self.thresholds) or [int(probabilities.argmax())]
 

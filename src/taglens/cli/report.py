@@ -13,7 +13,7 @@ from taglens.cli.console import output, print_scores, say
 from taglens.errors import TagLensError
 
 if TYPE_CHECKING:
-    from taglens.experiments.sweep_report import SweepReport
+    from taglens.sweeps.report import SweepReport
 
 Metric = Literal["mAP", "mAP_10", "mAP_interpolated", "CF1", "OF1"]
 
@@ -49,7 +49,7 @@ class Report:
 
 def run(config: Report) -> int:
     """Read, print and write."""
-    from taglens.experiments.sweep_results import is_sweep
+    from taglens.sweeps.results import is_sweep
 
     sweeps = [is_sweep(folder) for folder in config.runs]
     if any(sweeps) and not all(sweeps):
@@ -62,7 +62,7 @@ def run(config: Report) -> int:
 
 
 def _runs(config: Report) -> Sequence[Path]:
-    from taglens.experiments.run_comparison import read_runs, write_comparison
+    from taglens.runs.comparison import read_runs, write_comparison
 
     runs = read_runs(config.runs)
     print_scores({found.name: found.metrics for found in runs}, "percent, on each run's own test part")
@@ -70,9 +70,9 @@ def _runs(config: Report) -> Sequence[Path]:
 
 
 def _sweeps(config: Report) -> Sequence[Path]:
-    from taglens.experiments.run_comparison import short_names
-    from taglens.experiments.sweep_report import make_report, write_sweep_report
-    from taglens.experiments.sweep_results import read_sweep
+    from taglens.runs.comparison import short_names
+    from taglens.sweeps.report import make_report, write_sweep_report
+    from taglens.sweeps.results import read_sweep
 
     reports = []
     for name, folder in zip(short_names(config.runs), config.runs, strict=True):
@@ -83,7 +83,7 @@ def _sweeps(config: Report) -> Sequence[Path]:
 
 
 def _print(report: "SweepReport") -> None:
-    from taglens.experiments.tables import text
+    from taglens.sweeps.tables import text
 
     output().print(escape(f"{report.name}: {report.caption}"))  # not the table's title, which would be as narrow as the table
     table = Table(box=None)

@@ -10,7 +10,7 @@ from taglens.cli.console import output, say
 from taglens.cli.options import Run
 
 if TYPE_CHECKING:
-    from taglens.experiments.reproduce import Reproduction
+    from taglens.runs.reproduce import Reproduction
 
 SHOWN = 10
 
@@ -34,7 +34,7 @@ class Reproduce:
 
 def run(config: Reproduce) -> int:
     """Train, compare, say."""
-    from taglens.experiments.reproduce import reproduce
+    from taglens.runs.reproduce import reproduce
 
     with TemporaryDirectory() as unused:
         out = config.out or Path(unused) / "run"

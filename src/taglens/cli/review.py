@@ -13,8 +13,8 @@ from taglens.datasets.source import DataOptions, Part
 from taglens.errors import TagLensError
 
 if TYPE_CHECKING:
-    from taglens.serve.review_session import ReviewSession
-    from taglens.serve.review_start import ReviewConfig
+    from taglens.review.session import ReviewSession
+    from taglens.review.start import ReviewConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +67,7 @@ class Review:
 def run(config: Review) -> int:
     """Serve the page, or export."""
     require_run(config.run)
-    from taglens.serve.review_start import ReviewConfig
+    from taglens.review.start import ReviewConfig
 
     review = ReviewConfig(
         run=config.run,
@@ -92,7 +92,7 @@ def user_name() -> str:
 
 
 def _export(review: "ReviewConfig", config: Review) -> int:
-    from taglens.serve.review_start import export_review
+    from taglens.review.start import export_review
 
     merged, files = export_review(review, config.conflicts)
     for note in merged.notes(config.conflicts):
@@ -104,11 +104,11 @@ def _export(review: "ReviewConfig", config: Review) -> int:
 
 def _serve(review: "ReviewConfig", config: Review) -> int:
     from taglens.recognizer import Recognizer
-    from taglens.serve.guard import is_loopback
-    from taglens.serve.listening import listen
-    from taglens.serve.review_pictures import ReviewPictures
-    from taglens.serve.review_serve import serve_review
-    from taglens.serve.review_start import one_at_a_time, open_review
+    from taglens.review.app import serve_review
+    from taglens.review.pictures import ReviewPictures
+    from taglens.review.start import one_at_a_time, open_review
+    from taglens.web.security import is_loopback
+    from taglens.web.server import listen
 
     listening = listen(config.host, config.port)
     with listening, one_at_a_time(review.files().journal):

@@ -9,7 +9,7 @@ import tyro
 
 from taglens.cli.console import say, warn
 from taglens.errors import TagLensError
-from taglens.serve.app_options import ServeOptions
+from taglens.serve.options import ServeOptions
 
 KEY_VARIABLE = "TAGLENS_API_KEY"
 
@@ -38,10 +38,10 @@ class Serve:
 
 def run(config: Serve) -> int:
     """Load, listen, serve."""
-    from taglens.serve.app_serve import serve_predictions
-    from taglens.serve.engine import load_engine
-    from taglens.serve.guard import is_loopback
-    from taglens.serve.listening import listen
+    from taglens.inference.model import load_engine
+    from taglens.serve.app import serve_predictions
+    from taglens.web.security import is_loopback
+    from taglens.web.server import listen
 
     key = api_key(config.key_file)
     if key is None and not is_loopback(config.host):

@@ -15,13 +15,13 @@ from taglens.cli.options import BackbonePrecision, Data, Device, OnBadImage, Rea
 from taglens.cli.train import data_config, warn_of_tiny
 from taglens.datasets.source import DataOptions
 from taglens.errors import TagLensError
-from taglens.labels.names import Disguise
-from taglens.labels.settings import SettingName
+from taglens.labels.hiding import SettingName
+from taglens.sweeps.variants import Disguise
 from taglens.training.config import TrainConfig
 
 if TYPE_CHECKING:
-    from taglens.experiments.sweep import Outcome, Plan
-    from taglens.experiments.sweep_plan import SweepConfig
+    from taglens.sweeps.plan import SweepConfig
+    from taglens.sweeps.sweep import Outcome, Plan
 
 METHODS_HELP = """semantic_aware, zero_shot, linear_probe, coop, dualcoop, positive_coop; all: these six.
 With options: semantic_aware[decoupling=false,prompts=template], coop[per_class=true,training.rate=0.002].
@@ -88,7 +88,7 @@ class _Bar(Protocol):
 
 def run(config: Sweep) -> int:
     """Plan, say what will be done, do it."""
-    from taglens.experiments.sweep_plan import SweepConfig
+    from taglens.sweeps.plan import SweepConfig
 
     warn_of_tiny(config)
     plan = SweepConfig(
@@ -105,7 +105,7 @@ def run(config: Sweep) -> int:
 
 def run_sweep(config: "SweepConfig", out: Path, *, jobs: int | None = None, force: bool = False) -> int:
     """Carry out a sweep with progress on the screen; 1 if a run failed."""
-    from taglens.experiments.sweep import carry_out, default_workers, plan_sweep
+    from taglens.sweeps.sweep import carry_out, default_workers, plan_sweep
 
     workers = jobs or default_workers(config)
     with plan_sweep(config, out, force=force, progress=sys.stderr.isatty()) as plan:

@@ -12,13 +12,13 @@ from taglens.cli.console import evaluated_on, print_scores, say, say_next, warn
 from taglens.cli.options import BackbonePrecision, Data, Device, OnBadImage, ReadOptions, device_name
 from taglens.datasets.source import DataOptions
 from taglens.errors import TagLensError
-from taglens.experiments.option_values import option_value
-from taglens.labels.settings import SettingName
+from taglens.labels.hiding import SettingName
 from taglens.outputs import read_json
+from taglens.runs.options import option_value
 from taglens.training.config import Machines, TrainConfig
 
 if TYPE_CHECKING:
-    from taglens.experiments.prepare import DataConfig
+    from taglens.runs.config import DataConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,8 +78,9 @@ class Train:
 
 def run(config: Train) -> int:
     """Train, evaluate and report."""
-    from taglens.experiments.run import RunConfig, train_run
-    from taglens.experiments.run_folder import CHECKPOINTS
+    from taglens.runs.config import RunConfig
+    from taglens.runs.folder import CHECKPOINTS
+    from taglens.runs.train import train_run
     from taglens.training.processes import is_first_process
 
     data = data_config(config)
@@ -139,7 +140,7 @@ def data_config(config: DataChoice) -> "DataConfig":
     Raises:
         TagLensError: the prompt names or the device cannot be used.
     """
-    from taglens.experiments.prepare import DataConfig
+    from taglens.runs.config import DataConfig
 
     return DataConfig(
         data=config.data,

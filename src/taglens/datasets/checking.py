@@ -10,7 +10,7 @@ from unicodedata import normalize
 
 from taglens.datasets.pictures import open_picture
 from taglens.errors import PictureError
-from taglens.labels.problems import Problem
+from taglens.labels.inspection import Problem
 from taglens.labels.table import LabelTable
 
 _SIZE_OF_OPENING = 64

@@ -1,6 +1,6 @@
 """The one way from what the user names (``DATA``) to a LabelTable: a table of their own or a public data set."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -8,16 +8,18 @@ from typing import Literal
 
 import numpy as np
 
-from taglens.datasets.coco import is_coco_file, read_coco, read_coco_file
-from taglens.datasets.drawn import read_scenes
-from taglens.datasets.voc import Difficult, read_voc
+from taglens.datasets.boxes import Box
+from taglens.datasets.coco import coco_boxes, is_coco_file, read_coco, read_coco_file
+from taglens.datasets.scenes.dataset import read_scenes
+from taglens.datasets.voc import Difficult, read_voc, voc_boxes, voc_folder
 from taglens.errors import TableError, unknown_name
-from taglens.labels.assembling import Reading
-from taglens.labels.forms import READERS as TABLE_READERS
-from taglens.labels.forms import examine_table
+from taglens.labels.files.assemble import Reading
+from taglens.labels.files.tables import READERS as TABLE_READERS
+from taglens.labels.files.tables import examine_table
+from taglens.labels.inspection import raise_first
 from taglens.labels.joining import join_tables
-from taglens.labels.problems import raise_first
 from taglens.labels.table import LabelTable
+from taglens.outputs import read_json
 
 Part = Literal["train", "test", "all"]
 
@@ -138,3 +140,57 @@ READERS: dict[str, Reader] = {
     "scenes": _scenes,
 }
 """Name of a data set -> the function that reads ``name:root``."""
+
+Boxes = Mapping[str, Sequence[Box]]
+"""Picture as the table calls it -> its boxes."""
+
+
+def read_boxes(data: str, table: LabelTable) -> Boxes:
+    """Return the boxes of the pictures of ``table``, read from ``data`` before; nothing where the data have none.
+
+    Raises:
+        TagLensError: annotations are there but cannot be read.
+    """
+    name, _, root = data.partition(":")
+    return BOX_READERS[name](root, table) if name in BOX_READERS else {}
+
+
+def _voc_boxes(year: int, root: str, table: LabelTable) -> Boxes:
+    if not (voc_folder(Path(root), year) / "Annotations").is_dir():
+        return {}
+    return voc_boxes(Path(root), year, table.images)
+
+
+def _coco_boxes(year: int, root: str, table: LabelTable) -> Boxes:
+    boxes: dict[str, Sequence[Box]] = {}
+    for split in table.split_names:
+        boxes |= coco_boxes(Path(root), year, split)
+    return boxes
+
+
+def _scenes_boxes(root: str, table: LabelTable) -> Boxes:
+    """Draw the scenes again: the same seed gives the same objects at the same places."""
+    from taglens.datasets.scenes.dataset import draw_scene, scene_seed  # the drawing code is loaded only where scenes are asked for
+
+    assert table.root is not None
+    seed = read_json(table.root / "scenes.json")["seed"]
+    found = {}
+    for image in table.images:
+        scene = draw_scene(scene_seed(seed, int(Path(image).stem)))
+        width, height = scene.picture.size
+        found[image] = [
+            Box(name, left / width, top / height, right / width, bottom / height)
+            for name, boxes in scene.boxes.items()
+            for left, top, right, bottom in boxes
+        ]
+    return found
+
+
+BOX_READERS: Mapping[str, Callable[[str, LabelTable], Boxes]] = {
+    "voc2007": partial(_voc_boxes, 2007),
+    "voc2012": partial(_voc_boxes, 2012),
+    "coco2014": partial(_coco_boxes, 2014),
+    "coco2017": partial(_coco_boxes, 2017),
+    "scenes": _scenes_boxes,
+}
+"""Name of a data set -> the function that reads the boxes of a table's pictures."""

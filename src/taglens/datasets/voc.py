@@ -12,7 +12,7 @@ import numpy as np
 
 from taglens.datasets.boxes import Box
 from taglens.errors import TableError, unknown_name
-from taglens.labels.formats.codes import from_codes
+from taglens.labels.codes import from_codes
 from taglens.labels.states import NEGATIVE, POSITIVE, UNKNOWN, PartialLabels
 from taglens.labels.table import LabelTable
 

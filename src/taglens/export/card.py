@@ -4,9 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from taglens.errors import RunError
 from taglens.export.parity import Parity
-from taglens.outputs import read_json
 from taglens.runtime import ModelDescription
 
 SCORES = {"mAP": "mAP", "mAP_interpolated": "mAP, interpolated", "CF1": "CF1", "OF1": "OF1", "zero_shot_mAP": "mAP of the backbone alone"}
@@ -38,22 +36,6 @@ def model_card(description: ModelDescription, parity: Parity, config: Mapping[st
             "danger. Classes it was not trained on are never reported.",
         ]
     )
-
-
-def read_facts(folder: Path, name: str) -> dict[str, Any]:
-    """Return a JSON file of the run folder; {} if it is absent, as in runs that were saved by hand.
-
-    Raises:
-        RunError: the file is damaged.
-    """
-    path = folder / name
-    if not path.exists():
-        return {}
-    try:
-        facts = read_json(path)
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path}: cannot be read ({error}); the run folder is damaged, train again") from error
-    return facts if isinstance(facts, dict) else {}
 
 
 def _what(description: ModelDescription) -> str:

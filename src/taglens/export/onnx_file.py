@@ -12,12 +12,13 @@ import torch
 from numpy.typing import NDArray
 
 from taglens.errors import OutputError, RunError, TagLensError
-from taglens.export.card import model_card, read_facts
+from taglens.export.card import model_card
 from taglens.export.graph import write_graph
 from taglens.export.parity import TOLERANCE, Parity, compare
 from taglens.export.precision import to_half, to_int8
 from taglens.outputs import atomic_path, write_text
 from taglens.recognizer import Recognizer
+from taglens.runs.folder import read_facts
 from taglens.runtime import ModelDescription, OnnxPredictor
 from taglens.runtime.description import CARD_KEY
 

@@ -21,7 +21,7 @@ from taglens.errors import PictureError
 from taglens.features.digests import Stamp, content_digest, stamp_of
 from taglens.features.store import Key
 from taglens.features.views import picture_view
-from taglens.machine import cores
+from taglens.parallel import cores
 
 MOST_WORKERS = 16
 BATCH_CPU, BATCH_GPU = 16, 64

@@ -1,7 +1,6 @@
 """Heatmaps as files, one for each picture and class, under names that every file system takes."""
 
 import hashlib
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,36 +16,7 @@ from taglens.outputs import atomic_path
 
 if TYPE_CHECKING:
     from taglens.inference.predictor import PicturePrediction
-
-_UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*\s]+')
-_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
-_LONGEST_NAME = 80
-
-
-def safe_name(name: str) -> str:
-    """Return ``name`` with every sign replaced that some file system refuses; never empty, hidden or too long.
-
-    >>> safe_name("traffic light / red?")
-    'traffic_light_red'
-    """
-    clean = _UNSAFE.sub("_", name).strip("._ ") or "_"
-    clean = clean.encode("utf-8", "ignore")[:_LONGEST_NAME].decode("utf-8", "ignore") or "_"
-    return f"_{clean}" if _RESERVED.fullmatch(clean) else clean
-
-
-def safe_names(names: Iterable[str]) -> tuple[str, ...]:
-    """Return a safe name for each name, no two alike even where capitals do not count."""
-    taken: set[str] = set()
-    result = []
-    for name in names:
-        stem = safe_name(name)
-        chosen, number = stem, 1
-        while chosen.casefold() in taken:
-            number += 1
-            chosen = f"{stem}-{number}"
-        taken.add(chosen.casefold())
-        result.append(chosen)
-    return tuple(result)
+from taglens.outputs import safe_name, safe_names
 
 
 def save_heatmaps(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from taglens.errors import PictureError
-from taglens.inference.decoding import Decoded, decode_ahead
+from taglens.parallel import Decoded, decode_ahead
 
 if TYPE_CHECKING:
     from taglens.recognizer import Recognizer

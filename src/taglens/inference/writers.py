@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from taglens.errors import OutputError, unknown_name
+from taglens.metrics.threshold import tags_of
 from taglens.outputs import atomic_path
 
 # One row group of a Parquet file: large enough to compress, small enough for memory with thousands of classes.
@@ -71,17 +72,6 @@ def write_predictions(
 def form_of(path: Path) -> str:
     """Return the form that a file's suffix means; csv if it means none."""
     return {".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}.get(path.suffix.lower(), "csv")
-
-
-def tags_of(probabilities: NDArray[np.float32], classes: Sequence[str], thresholds: NDArray[np.float64]) -> list[str]:
-    """Return the classes whose probability reaches their threshold."""
-    return [classes[place] for place in tag_places(probabilities, thresholds)]
-
-
-def tag_places(probabilities: NDArray[np.float32], thresholds: NDArray[np.float64]) -> list[int]:
-    """Return the places of the classes whose probability reaches their threshold."""
-    # In the probabilities' own type: a float32 0.7 reaches a threshold written 0.7.
-    return [int(place) for place in np.flatnonzero(probabilities >= thresholds.astype(probabilities.dtype))]
 
 
 def _write_csv(rows: Rows, classes: Sequence[str], thresholds: NDArray[np.float64], target: IO[bytes]) -> None:

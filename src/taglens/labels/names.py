@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Literal
 
 import numpy as np
 
@@ -38,32 +37,6 @@ def prompt_names(classes: Sequence[str], overrides: Mapping[str, str] | None = N
         if not words.strip():
             raise TableError(f"the prompt name of class {name!r} is blank; write the words that describe it")
     return tuple(chosen[name].strip() if name in chosen else PROMPT_NAMES.get(name, name.replace("_", " ")) for name in classes)
-
-
-Disguise = Literal["own", "codes", "shuffled"]
-"""How prompts call the classes: by their own names, by codes that mean nothing, or by each other's names."""
-
-
-def disguised(names: Sequence[str], disguise: Disguise, seed: int = 0) -> tuple[str, ...]:
-    """Return prompt names as if the backbone could not know them; for experiments on data with part numbers or private codes.
-
-    ``codes`` are "class a1" to "class a9", "class b1", ...; ``shuffled`` gives every class the name of another one, drawn by ``seed``.
-
-    >>> disguised(("dog", "cat"), "codes"), disguised(("dog", "cat"), "shuffled")
-    (('class a1', 'class a2'), ('cat', 'dog'))
-    """
-    if disguise == "own":
-        return tuple(names)
-    if disguise == "codes":
-        return tuple(f"class {_letters(place // 9)}{place % 9 + 1}" for place in range(len(names)))
-    cycle = np.random.RandomState(seed).permutation(len(names))  # each takes the name of the next in one cycle, so none keeps its own
-    following = dict(zip(cycle, np.roll(cycle, -1), strict=True))
-    return tuple(names[following[place]] for place in range(len(names)))
-
-
-def _letters(number: int) -> str:
-    """Return a, b, ... z, aa, ab, ... for 0, 1, ..."""
-    return (_letters(number // 26 - 1) if number >= 26 else "") + chr(ord("a") + number % 26)
 
 
 def align_classes(table: LabelTable, classes: Sequence[str], owner: str = "the run") -> LabelTable:

@@ -39,7 +39,7 @@ class PartialLabels:
             row, column = (int(axis[0]) for axis in np.nonzero((given < UNKNOWN) | (given > POSITIVE)))
             raise TableError(
                 f"labels must be 1 (positive), 0 (negative) or -1 (unknown), came {given[row, column]} at image {row}, label {column}; "
-                "convert the codes of other projects with taglens.labels.formats.codes.from_codes"
+                "convert the codes of other projects with taglens.labels.codes.from_codes"
             )
         ours = given.astype(np.int8, copy=given.flags.writeable)
         ours.flags.writeable = False

@@ -1,7 +1,7 @@
 """The label table: pictures, classes, labels of which some are unknown, and where each label came from."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -13,13 +13,14 @@ from taglens.errors import TableError, unknown_name
 from taglens.labels.origins import GIVEN, Origin, compact
 from taglens.labels.states import PartialLabels
 
-__all__ = ["GIVEN", "LabelTable", "Origin", "require_class_names"]
-
 RESERVED = ("image", "split")
 PROBABILITY, SOURCE = ":probability", ":source"
 _UNWRITABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 
 Form = Literal["wide", "tags"]
+
+FILES: dict[str, Callable[..., Any]] = {}
+"""``read`` and ``write``: ``labels.files`` puts its functions here, since its formats build tables and this file may not know them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,9 +154,8 @@ class LabelTable:
         Raises:
             TableError: the first thing that is wrong, with file, row, column and value, and how many more there are.
         """
-        from taglens.labels.forms import read_table  # the forms build tables, so they import this file
-
-        return read_table(Path(path), images)
+        table: LabelTable = FILES["read"](Path(path), images)
+        return table
 
     def write(self, path: Path | str, force: bool = False, form: Form = "wide") -> None:
         """Write a CSV (``form`` wide or tags), Parquet or JSON table by the suffix of ``path``, in one step.
@@ -164,9 +164,7 @@ class LabelTable:
             OutputError: ``path`` exists and ``force`` is false, or cannot be written.
             TableError: a name that the form cannot hold, or an unknown suffix.
         """
-        from taglens.labels.forms import write_table
-
-        write_table(self, Path(path), force=force, form=form)
+        FILES["write"](self, Path(path), force=force, form=form)
 
 
 def require_class_names(classes: Iterable[str], where: str = "") -> None:

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taglens.labels.states import NEGATIVE, POSITIVE
-from taglens.machine import cores
 from taglens.metrics.checking import Floats, Labels, States, checked, chunks
 from taglens.metrics.counting import count_reaching
+from taglens.parallel import cores
 
 WORTH_THREADS = 1 << 18
 """Entries from which on the classes are shared among the cores; fewer are done sooner than threads start."""

@@ -1,5 +1,6 @@
 """The probability from which a class is called a tag, chosen on labels that training did not see."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -37,3 +38,14 @@ def best_threshold(probabilities: NDArray[Any], labels: Labels) -> float:
     best = ends[np.argmax(2 * right[ends] / (ends + 1 + right[-1]))]
     lower = scores[best + 1] if best + 1 < len(scores) else 0.0
     return float((scores[best] + lower) / 2)
+
+
+def tags_of(probabilities: NDArray[np.float32], classes: Sequence[str], thresholds: NDArray[np.float64]) -> list[str]:
+    """Return the classes whose probability reaches their threshold."""
+    return [classes[place] for place in tag_places(probabilities, thresholds)]
+
+
+def tag_places(probabilities: NDArray[np.float32], thresholds: NDArray[np.float64]) -> list[int]:
+    """Return the places of the classes whose probability reaches their threshold."""
+    # In the probabilities' own type: a float32 0.7 reaches a threshold written 0.7.
+    return [int(place) for place in np.flatnonzero(probabilities >= thresholds.astype(probabilities.dtype))]

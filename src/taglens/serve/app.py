@@ -1,27 +1,31 @@
 """The web application of ``taglens serve``: predictions over HTTP, and a demo page."""
 
-from collections.abc import AsyncIterator
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
+import uvicorn
 from fastapi import FastAPI, File, Form, HTTPException, Request, UploadFile
 from fastapi.responses import FileResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from taglens.errors import TagLensError
-from taglens.serve.app_answers import Answer, Model, Problem
-from taglens.serve.app_guard import guard
-from taglens.serve.app_metrics import ServerMetrics
-from taglens.serve.app_options import ServeOptions
-from taglens.serve.app_predict import Service
-from taglens.serve.app_requests import named_upload, read_request
-from taglens.serve.engine import Engine
-from taglens.serve.guard import NO_TELEMETRY
+from taglens.inference.model import Engine
+from taglens.serve.admission import guard
+from taglens.serve.answers import Answer, Model, Problem
+from taglens.serve.metrics import ServerMetrics
+from taglens.serve.options import ServeOptions
+from taglens.serve.requests import named_upload, read_request
+from taglens.serve.service import Service
+from taglens.web.security import NO_TELEMETRY
+from taglens.web.server import address
 
-PAGE = Path(__file__).parent / "static" / "demo"
+PAGE = Path(__file__).parent / "static"
 
 DESCRIPTION = """Recognises every tag in a picture and shows where it looked.
 
@@ -170,3 +174,33 @@ def _file(path: Path) -> Any:
         return FileResponse(path, headers={"Cache-Control": "no-cache"})
 
     return page
+
+
+SHUTDOWN_SECONDS = 30
+
+
+def serve_predictions(
+    engine: Engine, listening: socket.socket, options: ServeOptions, *, key: str | None, ready: Callable[[str], None]
+) -> None:
+    """Serve until Ctrl-C or a termination signal; requests at work are answered first, for at most 30 seconds.
+
+    ``ready`` gets the address once connections are accepted.
+    """
+    config = uvicorn.Config(
+        serve_app(engine, options, key=key),
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        timeout_keep_alive=30,
+        h11_max_incomplete_event_size=64_000,
+    )
+    # uvicorn shuts down in good order and then hands the signal on; a termination is no failure
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    ready(address(listening))
+    try:
+        uvicorn.Server(config).run(sockets=[listening])
+    except KeyboardInterrupt:
+        pass
+    finally:
+        listening.close()

@@ -15,7 +15,8 @@ from taglens.backbones.backbone import best_precision
 from taglens.backbones.folding import folded
 from taglens.backbones.openclip import load_backbone
 from taglens.errors import BackboneError, TagLensError
-from taglens.experiments.prepare import DataConfig, open_backbone
+from taglens.runs.config import DataConfig
+from taglens.runs.prepare import open_backbone
 
 
 @pytest.fixture(scope="module")

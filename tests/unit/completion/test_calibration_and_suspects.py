@@ -5,9 +5,8 @@ import pytest
 from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
-from taglens.inference.completion_calibration import cross_calibrate, fit_calibration
-from taglens.inference.completion_doubts import doubtful_classes
-from taglens.inference.completion_suspects import find_suspects
+from taglens.completion.calibration import cross_calibrate, fit_calibration
+from taglens.completion.checks import doubtful_classes, find_suspects
 from taglens.labels.states import UNKNOWN, PartialLabels
 from taglens.metrics.calibration import expected_calibration_error
 

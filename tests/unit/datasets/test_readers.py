@@ -7,10 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from taglens.datasets.box_source import read_boxes
 from taglens.datasets.boxes import Box
 from taglens.datasets.coco import coco_boxes, read_coco, read_coco_file
-from taglens.datasets.source import DataOptions, read_data
+from taglens.datasets.source import DataOptions, read_boxes, read_data
 from taglens.datasets.voc import VOC_CLASSES, read_voc, voc_boxes
 from taglens.errors import TableError, TagLensError
 from taglens.labels.table import LabelTable

@@ -153,7 +153,7 @@ def test_the_command(tmp_path, capsys):
 
 
 def test_a_runs_own_pictures_are_found(tmp_path):
-    from taglens.export.run_pictures import run_pictures
+    from taglens.runs.pictures import run_pictures
 
     table = tmp_path / "labels.csv"
     table.write_text("image,split,dog\n" + "".join(f"{n}.png,{'train' if n < 4 else 'test'},1\n" for n in range(6)))

@@ -5,9 +5,11 @@ import pytest
 
 from taglens.errors import TableError, TagLensError
 from taglens.labels.inspection import ClassCounts, class_counts, label_problems, label_warnings, require_known
-from taglens.labels.names import align_classes, disguised, prompt_names
+from taglens.labels.names import align_classes, prompt_names
+from taglens.labels.origins import GIVEN, Origin
 from taglens.labels.states import PartialLabels
-from taglens.labels.table import GIVEN, LabelTable, Origin
+from taglens.labels.table import LabelTable
+from taglens.sweeps.variants import disguised
 
 
 def _table(values: list[list[int]], classes: tuple[str, ...], **fields: object) -> LabelTable:

@@ -13,9 +13,9 @@ from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from taglens.inference.model import load_engine
 from taglens.serve.app import serve_app
-from taglens.serve.app_options import ServeOptions
-from taglens.serve.engine import load_engine
+from taglens.serve.options import ServeOptions
 
 CASES = int(os.environ.get("TAGLENS_FUZZ", "0")) // 8
 ROUTES = ["/v1/predict", "/v1/heatmap"]

@@ -8,7 +8,7 @@ import torch
 
 from taglens.backbones.openclip import load_backbone
 from taglens.errors import TrainingError
-from taglens.labels.masking import keep_known
+from taglens.labels.hiding import keep_known
 from taglens.labels.states import PartialLabels
 from taglens.losses import LOSSES
 from taglens.losses.partial_bce import PartialBCE

@@ -6,9 +6,10 @@ import torch
 from torch.utils.data import BatchSampler, RandomSampler
 
 from taglens.backbones.openclip import load_backbone
-from taglens.experiments.prepare import DataConfig, prepare
 from taglens.labels.states import PartialLabels
 from taglens.methods import Setting, method_config
+from taglens.runs.config import DataConfig
+from taglens.runs.prepare import prepare
 from taglens.shapes import Features
 from taglens.training.config import TrainConfig
 from taglens.training.data import FeatureDataset, loader

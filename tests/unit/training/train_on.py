@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from taglens.backbones.openclip import load_backbone
-from taglens.labels.masking import keep_known
+from taglens.labels.hiding import keep_known
 from taglens.labels.states import PartialLabels
 from taglens.methods import Setting, method_config
 from taglens.shapes import Features

@@ -1,0 +1,175 @@
+"""Pictures in bulk, in parts that are worked on one by one: files, tar archives (WebDataset) and Parquet files, local or remote."""
+
+import glob
+import os
+import tarfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import BinaryIO, Literal, NamedTuple, TypeAlias
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from taglens.datasets.files import is_picture_name, list_pictures
+from taglens.errors import PictureError, TagLensError
+from taglens.labels.files.parquet import DAMAGE
+
+TARS = (".tar", ".tar.gz", ".tgz")
+Named: TypeAlias = tuple[str, bytes | PictureError]
+"""A picture's name, and its file's content or why there is none."""
+
+
+class Part(NamedTuple):
+    """Some pictures of the whole."""
+
+    kind: Literal["files", "tar", "parquet"]
+    places: tuple[str, ...]
+    """Picture files; or one tar archive; or one row group of a Parquet file, as FILE#NUMBER."""
+
+
+def list_parts(inputs: Sequence[str], size: int) -> Iterator[Part]:
+    """Divide pictures into parts: ``size`` picture files, one tar archive, or one row group of a Parquet file each.
+
+    ``inputs`` are files, folders and globs, here or behind any address that fsspec knows (s3://..., gs://..., https://...). A picture
+    that several of them name comes once.
+
+    Raises:
+        TagLensError: nothing is there, or the address needs a package that is not installed.
+    """
+    single: list[str] = []
+    for place in _once(place for given in inputs for place in _expand(given)):
+        if place.endswith(TARS):
+            yield Part("tar", (place,))
+        elif place.endswith(".parquet"):
+            yield from (Part("parquet", (f"{place}#{group}",)) for group in range(_count_groups(place)))
+        else:
+            single.append(place)
+            if len(single) == size:
+                yield Part("files", tuple(single))
+                single = []
+    if single:
+        yield Part("files", tuple(single))
+
+
+def read_part(part: Part) -> Iterator[Named]:
+    """Yield the pictures of a part in their order; a file that cannot be read comes with its error.
+
+    Raises:
+        TagLensError: an archive or a Parquet file is damaged, so that nobody knows what was in it.
+    """
+    if part.kind == "files":
+        yield from map(_read_file, part.places)
+    elif part.kind == "tar":
+        yield from _read_tar(part.places[0])
+    else:
+        yield from _read_rows(part.places[0])
+
+
+def open_binary(place: str) -> AbstractContextManager[BinaryIO]:
+    """Open a path or an address for reading."""
+    if "://" not in place:
+        return open(place, "rb")
+    import fsspec
+
+    opened: AbstractContextManager[BinaryIO] = fsspec.open(place, "rb")
+    return opened
+
+
+def _expand(given: str) -> Iterator[str]:
+    if "://" in given:
+        yield from _expand_address(given)
+    elif os.path.isfile(given):
+        yield given
+    elif glob.has_magic(given):
+        found = sorted(place for place in glob.iglob(given, recursive=True) if _is_source(place))
+        if not found:
+            raise TagLensError(f"{given}: nothing matches; check the pattern, in quotes")
+        yield from found
+    else:
+        yield from map(str, list_pictures([Path(given)]))
+
+
+def _expand_address(given: str) -> Iterator[str]:
+    try:
+        import fsspec
+
+        system, path = fsspec.core.url_to_fs(given)
+        found = system.glob(path) if glob.has_magic(path) else system.find(path)
+    except (ImportError, OSError, ValueError) as error:
+        raise TagLensError(f"{given}: cannot be listed ({error}); expected an address that fsspec knows") from error
+    places = sorted(system.unstrip_protocol(one) for one in found if _is_source(one))
+    if not places:
+        raise TagLensError(f"{given}: no pictures, tar archives or Parquet files there")
+    yield from places
+
+
+def _is_source(place: str) -> bool:
+    return is_picture_name(os.path.basename(place)) or place.endswith((*TARS, ".parquet"))
+
+
+def _once(places: Iterable[str]) -> Iterator[str]:
+    seen: set[str] = set()
+    for place in places:
+        if place not in seen:
+            seen.add(place)
+            yield place
+
+
+def _read_file(place: str) -> Named:
+    try:
+        with open_binary(place) as file:
+            return place, file.read()
+    except OSError as error:
+        return place, PictureError(f"{place}: cannot be read ({error.strerror or error})")
+
+
+def _read_tar(place: str) -> Iterator[Named]:
+    try:
+        with open_binary(place) as file, tarfile.open(fileobj=file) as archive:
+            for member in archive:
+                content = archive.extractfile(member) if member.isfile() and is_picture_name(os.path.basename(member.name)) else None
+                if content is not None:
+                    yield f"{place}/{member.name}", content.read()
+            _require_end(archive)
+    except (OSError, tarfile.TarError, EOFError) as error:
+        raise TagLensError(f"{place}: not a whole tar archive ({error}); copy it again") from error
+
+
+def _require_end(archive: tarfile.TarFile) -> None:
+    """A tar archive ends in a block of zeros; tarfile takes one that is cut off between two files for whole."""
+    assert archive.fileobj is not None
+    archive.fileobj.seek(archive.offset)
+    if archive.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+        raise tarfile.ReadError("it is cut off")
+
+
+def _read_rows(place: str) -> Iterator[Named]:
+    path, _, group = place.rpartition("#")
+    try:
+        with open_binary(path) as file:
+            table = pq.ParquetFile(file)
+            before = sum(table.metadata.row_group(number).num_rows for number in range(int(group)))
+            contents = table.read_row_group(int(group), columns=[_picture_column(table.schema_arrow, path)]).column(0).to_pylist()
+    except (OSError, *DAMAGE) as error:
+        raise TagLensError(f"{path}: not a whole Parquet file ({error}); copy it again") from error
+    for row, content in enumerate(contents, before):
+        data = content.get("bytes") if isinstance(content, dict) else content
+        yield f"{path}#{row}", data if data is not None else PictureError(f"{path}#{row}: no picture in this row")
+
+
+def _count_groups(place: str) -> int:
+    try:
+        with open_binary(place) as file:
+            return int(pq.ParquetFile(file).num_row_groups)
+    except (OSError, *DAMAGE) as error:
+        raise TagLensError(f"{place}: not a whole Parquet file ({error}); copy it again") from error
+
+
+def _picture_column(schema: pa.Schema, path: str) -> str:
+    """The first column of bytes, or of the struct {bytes, path} that Hugging Face's data sets use."""
+    for field in schema:
+        is_struct = pa.types.is_struct(field.type) and field.type.get_field_index("bytes") >= 0
+        if is_struct or pa.types.is_binary(field.type) or pa.types.is_large_binary(field.type):
+            return str(field.name)
+    raise TagLensError(f"{path}: no column holds the bytes of pictures; it has {', '.join(schema.names)}")

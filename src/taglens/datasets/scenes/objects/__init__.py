@@ -1,0 +1,1 @@
+"""TagLens: datasets/scenes/objects."""

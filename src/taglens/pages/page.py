@@ -1,0 +1,61 @@
+"""TagLens: page."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+SCORES = ("mAP", "mAP_interpolated", "CF1", "OF1", "CP", "CR", "OP", "OR", "CF1_top3", "OF1_top3")
+
+
+@dataclass(frozen=True)
+class ScoreRow:
+    """One method in the comparison table."""
+
+    name: str
+    scores: Sequence[float | None]
+    best: Sequence[bool]
+
+
+def page(template: str, **values: Any) -> str:
+    """Fill one of the templates beside this file."""
+    return (
+        _environment().get_template(template).render(version=version("taglens"), scores=[display_name(name) for name in SCORES], **values)
+    )
+
+
+def score_table(results: Mapping[str, Mapping[str, Any]]) -> list[ScoreRow]:
+    """Return one row for each method with its metrics in the order of SCORES; the best of each column is marked."""
+    columns = [[found.get(score) for found in results.values()] for score in SCORES]
+    best = [max((value for value in column if value is not None), default=None) for column in columns]
+    return [
+        ScoreRow(
+            name,
+            [column[i] for column in columns],
+            [len(results) > 1 and column[i] is not None and column[i] == top for column, top in zip(columns, best, strict=True)],
+        )
+        for i, name in enumerate(results)
+    ]
+
+
+def display_name(name: str) -> str:
+    """Return a method's or metric's name as people write it.
+
+    >>> display_name("semantic_aware"), display_name("CF1_top3")
+    ('semantic aware', 'CF1 top 3')
+    """
+    return name.replace("_top3", " top 3").replace("_", " ")
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("taglens.pages"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["score"] = lambda value: "–" if value is None else f"{value:.1f}"
+    environment.filters["signed"] = lambda value: f"{value:+.1f}".replace("-", "−")
+    environment.filters["thousands"] = lambda value: f"{value:,}"
+    return environment

@@ -1,0 +1,56 @@
+"""What the machine gives this process."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import TypeAlias, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from taglens.errors import PictureError
+
+
+def cores() -> int:
+    """Return how many processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+Source = TypeVar("Source")
+Decoded: TypeAlias = tuple[Path, NDArray[np.float32] | PictureError]
+
+
+def decode_ahead(
+    sources: Iterable[Source], decode: Callable[[Source], NDArray[np.float32]], *, ahead: int, threads: int | None = None
+) -> Iterator[tuple[Source, NDArray[np.float32] | PictureError]]:
+    """Yield each source (a path, or a file's content) with its decoded picture, or with the error, in their order.
+
+    Args:
+        sources: read lazily; never more than ``ahead`` of them are decoded and not yet taken.
+        decode: opens one picture; its PictureError is handed on, any other error is raised.
+        ahead: how many pictures may wait in memory.
+        threads: default one for each processor, at most 16.
+    """
+    left = iter(sources)
+    waiting: deque[tuple[Source, Future[NDArray[np.float32]]]] = deque()
+    pool = ThreadPoolExecutor(threads or min(16, cores()), thread_name_prefix="decode")
+    try:
+        waiting.extend((source, pool.submit(decode, source)) for source in islice(left, max(1, ahead)))
+        while waiting:
+            source, future = waiting.popleft()
+            yield source, _picture_or_error(future)
+            waiting.extend((following, pool.submit(decode, following)) for following in islice(left, 1))
+    finally:
+        # An interruption must not decode what nobody will read; nor wait, since the last owner of this generator may let go of it
+        # in one of the pool's own threads.
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _picture_or_error(future: "Future[NDArray[np.float32]]") -> NDArray[np.float32] | PictureError:
+    try:
+        return future.result()
+    except PictureError as error:
+        return error

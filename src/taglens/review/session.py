@@ -1,0 +1,131 @@
+"""One review: answers go to the journal first and count when they are on the disk, whatever happens next."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from taglens.datasets.source import DataOptions, read_data
+from taglens.errors import JournalError
+from taglens.labels.joining import seen_from
+from taglens.review.journal import Answer, Reply, Undo, append
+from taglens.review.merge import Merge, Prefer, merge
+from taglens.review.state import ANSWERED, OPEN, Place, ReviewState
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReviewFiles:
+    """What a review reads and writes."""
+
+    run: Path
+    data: str
+    options: DataOptions
+    journal: Path
+    out: Path
+    """Where the export goes."""
+    by: str
+    """Name of the reviewer."""
+    retrain: str
+    """The command that trains on the exported table."""
+
+
+@dataclass(eq=False)
+class ReviewSession:
+    """The state and the journal behind one lock, so that any number of tabs can answer."""
+
+    files: ReviewFiles
+    state: ReviewState
+    lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def answer(self, action: str, label: int, images: Sequence[int], reply: Reply, tab: str) -> bool:
+        """Record a reply for a class on some pictures; return False if this action was recorded before.
+
+        Raises:
+            JournalError: it could not be written, and does not count.
+        """
+        table = self.state.table
+        with self.lock:
+            if self.state.knows(action):
+                return False
+            entry = Answer(
+                action=action,
+                label=table.classes[label],
+                reply=reply,
+                images=tuple(table.images[image] for image in images),
+                was=tuple(int(value) for value in table.labels.values[list(images), label]),
+                by=self.files.by,
+                time=now(),
+                tab=tab,
+            )
+            append(self.files.journal, [entry])
+            self.state.apply(entry)
+            return True
+
+    def undo(self, action: str, tab: str) -> Answer | None:
+        """Take back an action and return it; None if it is unknown or was taken back before.
+
+        Raises:
+            JournalError: it could not be written, and does not count.
+        """
+        with self.lock:
+            answer = self.state.live(action)
+            if answer is not None:
+                entry = Undo(action, self.files.by, now(), tab)
+                append(self.files.journal, [entry])
+                self.state.apply(entry)
+            return answer
+
+    def above(self, label: int, at_least: float) -> list[int]:
+        """Return the pictures of open questions about a class with at least this probability, the least probable first."""
+        return self._between(label, at_least, 1.0, rising=True)
+
+    def below(self, label: int, at_most: float) -> list[int]:
+        """Return the pictures of open questions about a class with at most this probability, the most probable first."""
+        return self._between(label, 0.0, at_most, rising=False)
+
+    def _between(self, label: int, low: float, high: float, *, rising: bool) -> list[int]:
+        with self.lock:
+            column = self.state.probabilities[:, label]
+            open_ = ~self.state.given[:, label] & (self.state.status[:, label] == OPEN)
+            rows = np.flatnonzero(open_ & (column >= low) & (column <= high))
+        ordered = rows[np.argsort(column[rows] if rising else -column[rows], kind="stable")]
+        return [int(row) for row in ordered]
+
+    def earlier(self, place: Place) -> str | None:
+        """Return the reply that the cell has from before, for example from another tab."""
+        with self.lock:
+            answer = self.state.previous(place)
+            return answer.reply if answer is not None and self.state.status[place] == ANSWERED else None
+
+    def export(self, prefer: Prefer = "stop") -> Merge:
+        """Merge the journal into the table as it is on disk now, and write the result.
+
+        Raises:
+            JournalError: the table was edited meanwhile and ``prefer`` is "stop"; nothing is written.
+            TagLensError: the table cannot be read or the result not written.
+        """
+        with self.lock:
+            settled = self.state.settled()
+        merged = merge(read_data(self.files.data, "all", self.files.options), settled, prefer)
+        write_merged(merged, self.files)
+        return merged
+
+
+def write_merged(merged: Merge, files: ReviewFiles) -> None:
+    """Write a merged table in one step, replacing an earlier export.
+
+    Raises:
+        JournalError: the name is the journal's.
+        OutputError: it cannot be written.
+    """
+    if files.out.resolve() == files.journal.resolve():
+        raise JournalError(f"{files.out} is the journal; choose another --out")
+    seen_from(merged.table, files.out.parent).write(files.out, force=True)
+
+
+def now() -> str:
+    """Return the time as it is written into journals."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

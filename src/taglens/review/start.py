@@ -1,0 +1,243 @@
+"""From a run and some data to a review that can be served."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+
+from taglens.datasets.source import DataOptions, Part, read_data
+from taglens.errors import JournalError, OutputError, PictureError, RunError
+from taglens.labels.files.tables import READERS
+from taglens.labels.names import align_classes
+from taglens.labels.table import LabelTable
+from taglens.review.journal import Header, open_journal, read_journal, require_same
+from taglens.review.merge import Merge, Prefer, merge
+from taglens.review.session import ReviewFiles, ReviewSession, now, write_merged
+from taglens.review.state import ReviewState
+
+if TYPE_CHECKING:
+    from taglens.recognizer import Recognizer
+import dataclasses
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from taglens.outputs import read_json
+from taglens.training.config import TrainConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReviewConfig:
+    """What is reviewed, with which run."""
+
+    run: Path
+    data: str
+    by: str
+    """Name of the reviewer."""
+    part: Part = "all"
+    options: DataOptions = field(default_factory=DataOptions)
+    journal: Path | None = None
+    """None: beside the table."""
+    out: Path | None = None
+    """None: beside the table."""
+    on_bad: Literal["error", "skip"] = "error"
+    cache: Path | None = None
+    """Folder of the feature store; None: the user's."""
+
+    def files(self) -> ReviewFiles:
+        """Return the files of this review."""
+        home, stem, suffix = _home(self.data)
+        out = self.out or home / f"{stem}.reviewed{suffix}"
+        return ReviewFiles(
+            run=self.run,
+            data=self.data,
+            options=self.options,
+            journal=self.journal or home / f"{stem}.review.jsonl",
+            out=out,
+            by=self.by,
+            retrain=retrain_command(self.run, out),
+        )
+
+
+def _home(data: str) -> tuple[Path, str, str]:
+    """Return folder, stem and suffix for files that belong to ``data``: beside a table, else in the working folder."""
+    path = Path(data)
+    if path.suffix.lower() in READERS:
+        return path.parent, path.stem, path.suffix
+    return Path(), data.partition(":")[0], ".csv"
+
+
+def run_fingerprint(run: Path) -> str:
+    """Return the hash of a run's weights.
+
+    Raises:
+        RunError: there are none.
+    """
+    try:
+        with (run / "weights.safetensors").open("rb") as weights:
+            return hashlib.file_digest(weights, "blake2b").hexdigest()[:32]
+    except OSError as error:
+        raise RunError(f"{run / 'weights.safetensors'}: {error.strerror}; expected the folder of a finished run") from error
+
+
+def names_hash(table: LabelTable) -> str:
+    """Return the hash of a table's pictures and classes."""
+    names = "\n".join([*table.images, "", *table.classes])
+    return hashlib.blake2b(names.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+@contextmanager
+def one_at_a_time(journal: Path) -> Iterator[None]:
+    """Hold the journal, so that no other review writes into it.
+
+    Raises:
+        JournalError: another review holds it.
+    """
+    lock = FileLock(journal.with_name(f".{journal.name}.lock"))
+    try:
+        journal.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise JournalError(f"{journal} is in use by another taglens review; use its page, or choose another --journal") from error
+    except OSError as error:
+        raise OutputError(f"cannot write beside {journal}: {error.strerror}; choose another place with --journal") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def open_review(
+    config: ReviewConfig,
+    recognizer: "Recognizer",
+    *,
+    say: Callable[[str], None],
+    progress: bool = True,
+    probabilities: NDArray[np.float32] | None = None,
+) -> ReviewSession:
+    """Read table and journal, get the probabilities, and return the review.
+
+    ``probabilities`` (image, label) are used where the caller has them already.
+
+    Raises:
+        TagLensError: table, pictures or journal cannot be used, or do not belong together.
+    """
+    table = align_classes(read_data(config.data, config.part, config.options), recognizer.classes)
+    for warning in table.warnings:
+        say(f"warning: {warning}")
+    require_pictures(table)
+    files = config.files()
+    journal = open_journal(files.journal, _header(config, table))
+    if journal.torn:
+        say(f"{files.journal}: the last line was cut off by a kill before it was confirmed, and is left out")
+    for note in merge(table, journal.settled(), "table").notes("table"):
+        say(note)
+    if probabilities is None:
+        probabilities = probabilities_of(table, recognizer, config, progress)
+    state = ReviewState(table, probabilities, recognizer.thresholds, journal.entries)
+    return ReviewSession(files, state)
+
+
+def export_review(config: ReviewConfig, prefer: Prefer) -> tuple[Merge, ReviewFiles]:
+    """Merge the journal into the table and write it, without a model: the table's own classes are enough.
+
+    Raises:
+        TagLensError: table or journal cannot be used, do not belong together, or both changed a cell and ``prefer`` is "stop".
+    """
+    files = config.files()
+    journal = read_journal(files.journal)
+    table = read_data(config.data, "all", config.options)
+    require_same(journal, _header(config, table), files.journal)
+    merged = merge(table, journal.settled(), prefer)
+    write_merged(merged, files)
+    return merged, files
+
+
+def _header(config: ReviewConfig, table: LabelTable) -> Header:
+    return Header(run_fingerprint(config.run), str(config.run), _table_name(config.data), names_hash(table), now())
+
+
+def _table_name(data: str) -> str:
+    return Path(data).name if Path(data).suffix.lower() in READERS else data
+
+
+def require_pictures(table: LabelTable) -> None:
+    """Raise PictureError if none of the pictures is where the table says: they were moved."""
+    first = next((row for row in range(len(table)) if table.path(row).is_file()), None)
+    if first is None and len(table):
+        raise PictureError(
+            f"none of the {len(table):,} pictures is where the table says, such as {table.path(0)}; name their folder with --images"
+        )
+
+
+def probabilities_of(table: LabelTable, recognizer: "Recognizer", config: ReviewConfig, progress: bool) -> NDArray[np.float32]:
+    """Return the probabilities that the table has for all unknown labels, else the recogniser's; NaN for unusable pictures."""
+    known = table.probabilities
+    if known is not None and not np.isnan(known[table.labels.unknown]).any():
+        return known
+    from taglens.features.extract import extract_features
+    from taglens.runs.prepare import Part as PreparedPart
+    from taglens.runs.train import score_rows
+
+    features = extract_features(table, recognizer.backbone, store=config.cache, progress=progress, on_bad=config.on_bad)
+    part = PreparedPart(table=table.rows(features.kept), features=features, whole=table)
+    found = np.full(table.labels.shape, np.nan, np.float32)
+    found[features.kept] = score_rows(recognizer, part, np.arange(len(features)))
+    return found
+
+
+def retrain_command(run: Path, table: Path) -> str:
+    """Return a ``taglens train`` command with the run's own settings, or the defaults where the run does not say.
+
+    Labels are not hidden again: the table says what is known.
+
+    Args:
+        run: folder of the run.
+        table: the reviewed table.
+    """
+    try:
+        config: Any = read_json(run / "config.json")
+    except (OSError, ValueError):
+        config = {}
+    words = ["taglens", "train", str(table), "--out", str(_next_name(run))]
+    return shlex.join([*words, *_options(config if isinstance(config, dict) else {})])
+
+
+def _next_name(run: Path) -> Path:
+    """Return the first of ``run-2``, ``run-3`` ... that is free."""
+    stem, _, number = run.name.rpartition("-")
+    base, first = (stem, int(number) + 1) if stem and number.isdigit() else (run.name, 2)
+    place = next(place for place in range(first, first + 10_000) if not (run.parent / f"{base}-{place}").exists())
+    return run.parent / f"{base}-{place}"
+
+
+def _options(config: Mapping[str, Any]) -> Iterator[str]:
+    data, training = _section(config, "data"), _section(config, "training")
+    for flag, value, default in (
+        ("--backbone", data.get("backbone"), None),
+        ("--image-size", data.get("image_size"), None),
+        ("--backbone-precision", data.get("backbone_precision"), "auto"),
+        ("--views", data.get("views"), 1),
+        ("--method", config.get("method"), None),
+    ):
+        if value not in (None, default):
+            yield from (flag, str(value))
+    if config.get("method_options"):
+        yield "--method-options"
+        for name, value in config["method_options"].items():
+            yield from (name, str(value).lower() if isinstance(value, bool | None) else str(value))
+    for option in dataclasses.fields(TrainConfig):
+        value = training.get(option.name, option.default)
+        if isinstance(value, int | float | str) and option.default is not dataclasses.MISSING and value != option.default:
+            yield from (f"--training.{option.name.replace('_', '-')}", str(value))
+
+
+def _section(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = config.get(name)
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,130 @@
+"""What the page shows, as JSON: the queue, classes, pictures, answers, and the preview of a bulk answer."""
+
+import math
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from taglens.labels.states import NEGATIVE, POSITIVE, UNKNOWN
+from taglens.review.merge import WORDS
+from taglens.review.session import ReviewSession
+from taglens.review.state import ANSWERED, OPEN, Kind, Place
+
+Show = Literal["open", "present", "absent", "answered"]
+
+
+class ReviewViews:
+    """Reads the session under its lock; pictures and classes are numbers here, names only for people."""
+
+    def __init__(self, session: ReviewSession) -> None:
+        self._session, self._state = session, session.state
+        self.images, self.labels = session.state.table.labels.shape
+
+    def overview(self) -> dict[str, Any]:
+        """Return what does not change, and where the review stands."""
+        files, table = self._session.files, self._state.table
+        return {
+            "run": str(files.run),
+            "data": files.data,
+            "journal": str(files.journal),
+            "out": str(files.out),
+            "by": files.by,
+            "retrain": files.retrain,
+            "images": self.images,
+            "classes": list(table.classes),
+        } | self.standing()
+
+    def standing(self) -> dict[str, Any]:
+        """Return the progress."""
+        with self._session.lock:
+            return {"progress": self._state.progress()._asdict(), "revision": self._state.revision}
+
+    def queue(self, kind: Kind, label: int | None, count: int) -> dict[str, Any]:
+        """Return the next cells to ask about."""
+        with self._session.lock:
+            places = self._state.queue(kind, label, count)
+            return {"cells": [self._cell(place) for place in places], "progress": self._state.progress(label)._asdict()}
+
+    def label_counts(self) -> list[dict[str, Any]]:
+        """Return how much of every class is known and left."""
+        with self._session.lock:
+            values = self._state.values
+            counts = [
+                np.count_nonzero(mask, axis=0)
+                for mask in (values == POSITIVE, values == NEGATIVE, values == UNKNOWN, self._state.status == ANSWERED)
+            ]
+            left = [self._state.progress(label) for label in range(self.labels)]
+        names = ("present", "absent", "unknown", "answered")
+        return [
+            {"label": label, "name": name, "uncertain": left[label].uncertain, "suspected": left[label].suspected}
+            | {key: int(count[label]) for key, count in zip(names, counts, strict=True)}
+            for label, name in enumerate(self._state.table.classes)
+        ]
+
+    def label_cells(self, label: int, show: Show, offset: int, count: int) -> dict[str, Any]:
+        """Return pictures of one class, the most probable first."""
+        with self._session.lock:
+            rows = np.flatnonzero(self._shown(label, show))
+            ordered = rows[np.argsort(-np.nan_to_num(self._state.probabilities[rows, label], nan=-1.0), kind="stable")]
+            cells = [self._cell((int(row), label)) for row in ordered[offset : offset + count]]
+        return {"cells": cells, "total": len(rows)}
+
+    def picture_cells(self, image: int) -> dict[str, Any]:
+        """Return all classes of one picture, the most probable first."""
+        with self._session.lock:
+            order = np.argsort(-np.nan_to_num(self._state.probabilities[image], nan=-1.0), kind="stable")
+            return {"name": self._state.table.images[image], "cells": [self._cell((image, int(label))) for label in order]}
+
+    def bulk(self, label: int, reply: Literal["yes", "no"], bound: float) -> dict[str, Any]:
+        """Return the pictures a bulk answer would be about, those nearest to the bound first, since they are wrong most often."""
+        images = self._session.above(label, bound) if reply == "yes" else self._session.below(label, bound)
+        chances = self._state.probabilities[images, label]
+        wrong = 1 - chances if reply == "yes" else chances
+        shown = [self._cell((image, label)) for image in images[:120]]
+        return {"cells": shown, "images": images, "expected_wrong": float(wrong.sum())}
+
+    def answers(self, count: int) -> list[dict[str, Any]]:
+        """Return the last answers that stand, newest first."""
+        with self._session.lock:
+            names = self._state.table.images
+            places = {name: row for row, name in enumerate(names)}
+            return [
+                {
+                    "action": answer.action,
+                    "label": answer.label,
+                    "reply": answer.reply,
+                    "images": len(answer.images),
+                    "image": places.get(answer.images[0]) if answer.images else None,
+                    "name": answer.images[0] if answer.images else "",
+                    "by": answer.by,
+                    "time": answer.time,
+                }
+                for answer in self._state.latest(count)
+            ]
+
+    def _shown(self, label: int, show: Show) -> NDArray[np.bool_]:
+        state = self._state
+        masks: dict[Show, NDArray[np.bool_]] = {
+            "open": ~state.given[:, label] & (state.status[:, label] == OPEN),
+            "answered": np.equal(state.status[:, label], ANSWERED),
+            "present": np.equal(state.values[:, label], POSITIVE),
+            "absent": np.equal(state.values[:, label], NEGATIVE),
+        }
+        return masks[show]
+
+    def _cell(self, place: Place) -> dict[str, Any]:
+        state = self._state
+        probability = float(state.probabilities[place])
+        previous = state.previous(place)
+        return {
+            "image": place[0],
+            "label": place[1],
+            "name": state.table.images[place[0]],
+            "class": state.table.classes[place[1]],
+            "probability": None if math.isnan(probability) else round(probability, 4),
+            "kind": state.kind(place),
+            "table": WORDS[int(state.table.labels.values[place])],
+            "reply": None if previous is None else previous.reply,
+            "action": None if previous is None else previous.action,
+        }

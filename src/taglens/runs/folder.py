@@ -1,0 +1,169 @@
+"""A run's folder: whose it is, what a killed run left in it, and the configuration read back from it."""
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
+
+from taglens.errors import OutputError, RunError, TagLensError
+from taglens.outputs import new_folder, read_json, write_json
+from taglens.runs.record import differences, plain
+
+if TYPE_CHECKING:
+    from taglens.runs.config import RunConfig
+
+FORMAT = 1
+"""Version of config.json and of what lies beside it."""
+CONFIG, CHECKPOINTS, LAST_FILE = "config.json", "checkpoint", "report.html"
+SETTINGS = ("data", "method", "method_options", "known", "setting", "seed", "training")
+_PLACES = ("data.cache", "data.device", "hashes.pictures")
+"""Where a run is computed; and what is known only at its end."""
+
+Config = TypeVar("Config")
+
+
+def claim_run(out: Path, description: Mapping[str, Any], *, force: bool, resume: bool) -> Path:
+    """Make ``out`` the folder of this run, empty or with what the same run left there when it was killed.
+
+    Raises:
+        OutputError: the folder exists and neither ``force`` nor ``resume`` is asked for, or cannot be written.
+        RunError: it holds a finished run, or one of other settings or data (each difference is listed).
+    """
+    if not resume or not _has_run(out):
+        folder = new_folder(out, force=force)
+    else:
+        folder = out
+        _require_same(folder, description)
+        _sweep_up(folder)
+    write_json(folder / CONFIG, {"format": FORMAT} | dict(description))
+    return folder
+
+
+@contextmanager
+def given_up_on_error(folder: Path) -> Iterator[None]:
+    """Take back what :func:`claim_run` made if the block fails before training, so that the corrected command finds its place free."""
+    try:
+        yield
+    except TagLensError:
+        if [path.name for path in folder.iterdir()] == [CONFIG]:
+            shutil.rmtree(folder)
+        raise
+
+
+def finish_run(folder: Path, pictures: str) -> None:
+    """Note the pictures' hash; then remove the checkpoints: a run without them needs no more work."""
+    facts = read_settings(folder)
+    write_json(folder / CONFIG, facts | {"hashes": facts["hashes"] | {"pictures": pictures}})
+    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+
+
+def is_finished(folder: Path) -> bool:
+    """Tell whether nothing is left to do for the run in ``folder``."""
+    return (folder / LAST_FILE).is_file() and "pictures" in read_settings(folder)["hashes"]
+
+
+def _has_run(out: Path) -> bool:
+    """A run killed at its very start has left nothing, or one temporary file."""
+    if not out.is_dir() or (out / CONFIG).is_file():
+        return out.is_dir()
+    left = list(out.iterdir())
+    if all(_is_temporary(path) for path in left):
+        shutil.rmtree(out)
+        return False
+    raise OutputError(f"{out} holds no run to resume (no {CONFIG}); choose another --out")
+
+
+def _require_same(folder: Path, description: Mapping[str, Any]) -> None:
+    # read as a configuration, so that a setting which the run's version did not have is its default
+    before = plain(read_config(folder)) | {"hashes": read_settings(folder)["hashes"]}
+    found = differences(*({name: facts.get(name) for name in (*SETTINGS, "hashes")} for facts in (before, description)), apart=_PLACES)
+    if found:
+        listed = "\n  ".join(found)
+        raise RunError(f"{folder} holds a run of other settings or data:\n  {listed}\nask for the same, or choose another --out")
+    if is_finished(folder):
+        raise RunError(f"the run in {folder} is finished, there is nothing to resume; --force trains it anew")
+
+
+def _sweep_up(folder: Path) -> None:
+    for path in folder.iterdir():
+        if _is_temporary(path):
+            path.unlink()
+
+
+def _is_temporary(path: Path) -> bool:
+    return path.is_file() and path.name.startswith(".") and ".tmp" in path.name
+
+
+def read_settings(folder: Path) -> dict[str, Any]:
+    """Return config.json of a run.
+
+    Raises:
+        RunError: it is missing, damaged, of a newer format or not a run's.
+    """
+    path = folder / CONFIG
+    try:
+        facts = read_json(path)
+    except OSError as error:
+        raise RunError(f"{path}: {error.strerror}; expected the folder of a run (taglens train ... --out FOLDER)") from error
+    except ValueError as error:
+        raise RunError(f"{path}: not JSON ({error}); the run folder is damaged, train again") from error
+    if not isinstance(facts, dict) or not {*SETTINGS, "hashes"} <= facts.keys():
+        raise RunError(f"{path}: expected the entries {', '.join((*SETTINGS, 'hashes'))}; this is not a TagLens run")
+    if facts.get("format", 1) != FORMAT:  # the first runs did not say it
+        raise RunError(f"{path}: format {facts['format']!r}, this version reads {FORMAT}; install the version of TagLens that wrote it")
+    return facts
+
+
+def read_config(folder: Path) -> "RunConfig":
+    """Return the configuration that a run was trained with.
+
+    Raises:
+        RunError: config.json cannot be used.
+    """
+    from taglens.runs.config import RunConfig
+
+    facts = read_settings(folder)
+    facts["method_options"] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in dict(facts["method_options"]).items()
+    }
+    try:
+        return _build(RunConfig, facts)
+    except (TypeError, ValueError, KeyError) as error:
+        raise RunError(f"{folder / CONFIG}: {error}; the run folder is damaged, or another version of TagLens wrote it") from error
+
+
+def _build(kind: type[Config], facts: Mapping[str, Any]) -> Config:
+    """Make a configuration from JSON's types; entries that it does not have are left out, values are checked by the class itself."""
+    hints = get_type_hints(kind)
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(kind):  # type: ignore[arg-type]
+        if field.name in facts:
+            values[field.name] = _value(hints[field.name], facts[field.name], field.name)
+    return kind(**values)
+
+
+def _value(hint: Any, value: Any, name: str) -> Any:
+    if dataclasses.is_dataclass(hint):
+        if not isinstance(value, dict):
+            raise TypeError(f"{name}: expected an object, came {json.dumps(value)[:40]}")
+        return _build(hint, value)  # type: ignore[arg-type]
+    return Path(value) if hint == Path | None and isinstance(value, str) else value
+
+
+def read_facts(folder: Path, name: str) -> dict[str, Any]:
+    """Return a JSON file of the run folder; {} if it is absent, as in runs that were saved by hand.
+
+    Raises:
+        RunError: the file is damaged.
+    """
+    path = folder / name
+    if not path.exists():
+        return {}
+    try:
+        facts = read_json(path)
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path}: cannot be read ({error}); the run folder is damaged, train again") from error
+    return facts if isinstance(facts, dict) else {}

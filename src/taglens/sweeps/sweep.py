@@ -1,0 +1,267 @@
+"""Carrying out a sweep: several runs at once over one feature store, resumed where it was left."""
+
+import gc
+import multiprocessing
+import shutil
+import signal
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock, Timeout
+
+from taglens.errors import OutputError, RunError, TagLensError, TrainingError
+from taglens.labels.states import PartialLabels
+from taglens.outputs import make_folder, require_space
+from taglens.parallel import cores
+from taglens.recognizer import Recognizer
+from taglens.runs.prepare import Prepared, prepare
+from taglens.runs.record import table_hashes
+from taglens.sweeps.plan import SETTINGS_FILE, Job, SweepConfig, claim_folder, describe, jobs_of
+from taglens.sweeps.summary import read_metrics, summary_row, write_summary
+from taglens.sweeps.worker import METRICS, SharedData, run_job, start_worker
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Plan:
+    """A sweep that is ready to go."""
+
+    config: SweepConfig
+    out: Path
+    shared: SharedData
+    jobs: tuple[Job, ...]
+    finished: Mapping[str, dict[str, Any]]
+    """Rows of the runs that were finished before, by the name of the run."""
+    bytes_each: int
+    """Expected size of a run's folder."""
+    notes: tuple[str, ...]
+
+    @property
+    def remaining(self) -> tuple[Job, ...]:
+        """The runs still to do."""
+        return tuple(job for job in self.jobs if job.name not in self.finished)
+
+    def summary(self, workers: int) -> str:
+        """Return what is about to happen, in one block."""
+        config, pictures = self.config, len(self.shared.train.whole)
+        tests = "no test part" if self.shared.test is None else f"{len(self.shared.test.whole):,} test pictures"
+        methods = dict.fromkeys(job.variant.label for job in self.jobs)
+        return (
+            f"{config.data.data} through {config.data.backbone}: {pictures:,} training pictures, {tests}, "
+            f"{len(self.shared.train.whole.classes)} classes\n"
+            f"{len(self.jobs)} runs = {len(methods)} methods ({', '.join(methods)}) x {len(config.known)} amounts of known labels "
+            f"x {config.seeds} seeds; {len(self.finished)} finished before, {len(self.remaining)} to do, {workers} at once\n"
+            f"about {self.bytes_each * len(self.remaining) / 1e6:,.0f} MB in {self.out}"
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Outcome:
+    """How one run ended."""
+
+    job: Job
+    row: Mapping[str, Any] | None
+    """Its row of summary.csv; None if it failed."""
+    error: TagLensError | None
+    seconds_left: float | None
+    """Estimate for all remaining runs; None as long as nothing is known."""
+
+
+def sweep(config: SweepConfig, out: Path, *, workers: int | None = None, force: bool = False) -> list[Outcome]:
+    """Carry out a sweep into the folder ``out`` and return how each run that was still to do ended.
+
+    Raises:
+        TagLensError: the settings, the data or the folder cannot be used.
+    """
+    with plan_sweep(config, out, force=force) as plan:
+        return list(carry_out(plan, workers or default_workers(config)))
+
+
+def default_workers(config: SweepConfig) -> int:
+    """Return how many runs fit at once: one for each GPU, or one for each core."""
+    return max(1, torch.cuda.device_count()) if config.data.device == "cuda" else cores()
+
+
+@contextmanager
+def plan_sweep(config: SweepConfig, out: Path, *, force: bool = False, progress: bool = False) -> Iterator[Plan]:
+    """Check everything, bring the features into the store, and hold the folder ``out`` until the block ends.
+
+    ``force`` deletes an earlier sweep there.
+
+    Raises:
+        TagLensError: settings, data or methods cannot be used; the folder holds other settings or is in use; not enough disk.
+    """
+    jobs = jobs_of(config)
+    for job in jobs:
+        job.config(config)
+    prepared = prepare(config.data, progress=progress)
+    bytes_each = _bytes_each(config, jobs, prepared)
+    make_folder(out)
+    with _held(out):
+        if force and (out / SETTINGS_FILE).is_file():
+            shutil.rmtree(out / "runs", ignore_errors=True)
+            (out / SETTINGS_FILE).unlink()
+            (out / "summary.csv").unlink(missing_ok=True)
+        claim_folder(out, describe(config, _facts(prepared)))
+        finished = _finished(out, jobs)
+        write_summary(out, _ordered(jobs, finished))
+        require_space(out, bytes_each * (len(jobs) - len(finished)), "the runs of this sweep")
+        shared, notes = SharedData.of(config.data, prepared), prepared.notes
+        del prepared  # the workers load the backbone themselves
+        gc.collect()
+        try:
+            yield Plan(config=config, out=out, shared=shared, jobs=jobs, finished=finished, bytes_each=bytes_each, notes=notes)
+        except KeyboardInterrupt as interruption:
+            interruption.add_note("finished runs are kept; the same command goes on from there")
+            raise
+
+
+def carry_out(plan: Plan, workers: int) -> Generator[Outcome]:
+    """Do the remaining runs, ``workers`` at once, and yield each when it has ended; summary.csv is up to date by then.
+
+    Raises:
+        RunError: a worker process died (mostly: out of memory). What is finished is kept.
+        OutputError: a run cannot be written; the others are not begun.
+    """
+    rows, waiting = dict(plan.finished), {job.name: job for job in plan.remaining}
+    costs: dict[str, list[float]] = defaultdict(list)
+    workers = min(workers, max(1, len(waiting)))
+    with _pool(plan, workers) as submit:
+        jobs = {submit(job): job for job in plan.remaining}
+        for future in as_completed(jobs):
+            job = jobs[future]
+            row, error = _result(future)
+            del waiting[job.name]
+            if row is not None:
+                costs[job.variant.label].append(float(row.pop("wall_seconds")))
+                rows[job.name] = row
+                write_summary(plan.out, _ordered(plan.jobs, rows))
+            left = seconds_left(costs, [left.variant.label for left in waiting.values()], workers)
+            yield Outcome(job=job, row=row, error=error, seconds_left=left)
+
+
+def seconds_left(costs: Mapping[str, Sequence[float]], waiting: Sequence[str], workers: int) -> float | None:
+    """Estimate the time for the ``waiting`` runs, given by method; None as long as nothing is known.
+
+    A method costs what its finished runs did on average, an unseen one what all finished runs did.
+    """
+    done = [cost for method in costs.values() for cost in method]
+    if not done:
+        return None if waiting else 0.0
+    average = sum(done) / len(done)
+    return sum(sum(costs[name]) / len(costs[name]) if costs.get(name) else average for name in waiting) / workers
+
+
+@contextmanager
+def _pool(plan: Plan, workers: int) -> Iterator[Callable[[Job], Future[dict[str, Any]]]]:
+    """Start worker processes; whatever ends the block early also ends them, at once."""
+    context = multiprocessing.get_context("spawn")
+    others = set(multiprocessing.active_children())
+    arguments = (plan.config, plan.out, plan.shared, context.Value("i", 0))
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=start_worker, initargs=arguments)
+
+    def submit(job: Job) -> Future[dict[str, Any]]:
+        with _interrupts_blocked():  # the pool starts its processes here
+            return pool.submit(run_job, job)
+
+    try:
+        yield submit
+    except BrokenProcessPool as error:
+        raise RunError(
+            "a worker process died, mostly for want of memory; finished runs are kept: the same command goes on, try a smaller --jobs"
+        ) from error
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in set(multiprocessing.active_children()) - others:
+            process.terminate()
+
+
+@contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """Ctrl-C reaches every process of a terminal: those started inside inherit the block and never see it; this one gets it afterwards."""
+    came: list[int] = []
+    main = threading.current_thread() is threading.main_thread()
+    # a thread that blocks nothing may get it instead, and Python hands it to the main one
+    handler = signal.signal(signal.SIGINT, lambda number, frame: came.append(number)) if main else None
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if main:
+            signal.signal(signal.SIGINT, handler)
+        if came:
+            signal.raise_signal(came[0])
+
+
+def _result(future: Future[dict[str, Any]]) -> tuple[dict[str, Any] | None, TagLensError | None]:
+    try:
+        found = future.result()
+    except OutputError as error:  # the next runs would only be trained to fail at writing too
+        error.add_note("finished runs are kept; the same command goes on from there")
+        raise
+    except TagLensError as error:
+        return None, error
+    return summary_row(found) | {"wall_seconds": found["wall_seconds"]}, None
+
+
+@contextmanager
+def _held(out: Path) -> Iterator[None]:
+    lock = FileLock(out / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise RunError(f"another sweep is running in {out}; wait for it or choose another --out") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _finished(out: Path, jobs: Sequence[Job]) -> dict[str, dict[str, Any]]:
+    paths = {job.name: out / "runs" / job.name / METRICS for job in jobs}
+    return {name: summary_row(read_metrics(path)) for name, path in paths.items() if path.is_file()}
+
+
+def _ordered(jobs: Sequence[Job], rows: Mapping[str, Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Rows in the order in which people read them: by method, amount, seed."""
+    labels = list(dict.fromkeys(job.variant.label for job in jobs))
+    order = sorted(jobs, key=lambda job: (labels.index(job.variant.label), job.known, job.seed))
+    return [rows[job.name] for job in order if job.name in rows]
+
+
+def _facts(prepared: Prepared) -> dict[str, Any]:
+    """What the data and the backbone really were, whatever they are called."""
+    parts = {"train": prepared.train.whole} | ({} if prepared.test is None else {"test": prepared.test.whole})
+    return {"backbone": prepared.backbone.fingerprint} | {name: table_hashes(table) for name, table in parts.items()}
+
+
+def _bytes_each(config: SweepConfig, jobs: Sequence[Job], prepared: Prepared) -> int:
+    """Build every method once: what cannot be built fails now, and its weights say how large a run is."""
+    variants = {job.variant.label: job for job in jobs}
+    classes, pictures = len(prepared.train.table.classes), len((prepared.test or prepared.train).table)
+    sizes: list[int] = []
+    for job in variants.values():
+        method = job.variant.config()
+        made = Recognizer.create(prepared.backbone, job.variant.method, method, prepared.train.table.classes, prepared.prompt_names)
+        tensors = [*made.method.state_dict().values(), *made.classifier.values(), made.text_vectors]
+        sizes.append(sum(tensor.numel() * tensor.element_size() for tensor in tensors))
+        _check_loss(job, config, prepared.train.table.labels)
+    return sum(sizes) // len(sizes) + 5 * classes * pictures + 20_000
+
+
+def _check_loss(job: Job, config: SweepConfig, labels: PartialLabels) -> None:
+    from taglens.losses import build_loss
+
+    training = job.config(config).training
+    try:
+        build_loss(training.loss, labels, **training.loss_options)
+    except TagLensError as error:
+        raise TrainingError(f"{job.variant.label}: {error}") from error

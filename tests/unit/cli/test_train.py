@@ -1,0 +1,116 @@
+"""What the commands train and demo ask for and print; the training itself is tested where it lives."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from taglens.cli.main import main
+from taglens.datasets.source import DataOptions
+from taglens.metrics import evaluate
+from taglens.runs.config import DataConfig, RunConfig
+from taglens.training.config import TrainConfig
+
+TRUTH = np.array([[1, 0], [0, 1]], np.int8)
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """The configurations that reach train_run."""
+    calls = []
+
+    def train_run(config, out, *, force, resume, progress, say):
+        calls.append((config, out, force))
+        return SimpleNamespace(
+            evaluation=evaluate(TRUTH * 0.9, TRUTH, "ab"), baseline=evaluate(1 - TRUTH, TRUTH, "ab"), fit=SimpleNamespace(stopped=None)
+        )
+
+    monkeypatch.setattr("taglens.runs.train.train_run", train_run)
+    return calls
+
+
+def test_train_hands_every_option_on(asked, capsys, tmp_path):
+    names = tmp_path / "names.json"
+    names.write_text('{"tvmonitor": "television"}')
+    line = (
+        "voc2012:root --known 0.1 --seed 3 --backbone RN101/openai --image-size 448 --method coop --device cpu --force --on-bad-image skip"
+    )
+    more = "--out there --cache here --difficult unknown --training.epochs 2 --training.loss-options gamma_negative 4"
+    features = "--views 2 --backbone-precision float16"
+    options = "--method-options per_class true context_length 8"
+    assert main(["train", *line.split(), *more.split(), *features.split(), *options.split(), "--names", str(names)]) == 0
+    assert asked == [
+        (
+            RunConfig(
+                data=DataConfig(
+                    data="voc2012:root",
+                    backbone="RN101/openai",
+                    image_size=448,
+                    backbone_precision="float16",
+                    views=2,
+                    names={"tvmonitor": "television"},
+                    options=DataOptions(difficult="unknown"),
+                    on_bad="skip",
+                    cache=Path("here"),
+                    device="cpu",
+                ),
+                method="coop",
+                method_options={"per_class": True, "context_length": 8},
+                known=0.1,
+                seed=3,
+                training=TrainConfig(epochs=2, loss_options={"gamma_negative": 4}),
+            ),
+            Path("there"),
+            True,
+        )
+    ]
+    printed = capsys.readouterr()
+    assert "coop" in printed.out
+    assert "100.0" in printed.out
+    assert "there/report.html" in printed.err
+
+
+@pytest.mark.parametrize("command", ["train", "sweep"])
+def test_no_view_is_refused(asked, capsys, command):
+    assert main([command, "scenes:40", "--views", "0"]) == 2
+    assert "--views is the number of views of each training picture, at least 1; came 0" in " ".join(capsys.readouterr().err.split())
+
+
+def test_train_hides_nothing_unless_asked(asked, capsys):
+    assert main(["train", "labels.csv"]) == 0
+    config, _, force = asked[0]
+    assert (config.known, config.data.backbone, config.method, force) == (None, "tiny", "semantic_aware", False)
+    capsys.readouterr()
+
+
+def test_demo_is_a_training_on_scenes(asked, capsys, tmp_path):
+    assert main(["demo", "--out", str(tmp_path), "--scenes", "50", "--force"]) == 0
+    config, out, force = asked[0]
+    assert (config.data.data, config.known, out, force) == ("scenes:50", 0.1, tmp_path, True)
+    assert "50 drawn scenes, 10% of the training labels known" in capsys.readouterr().err
+
+
+def test_cuda_that_is_not_there_is_refused(asked, capsys, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert main(["train", "labels.csv", "--device", "cuda"]) == 2
+    assert "finds no CUDA device" in capsys.readouterr().err
+    assert asked == []
+
+
+def test_a_wrong_method_option_lists_the_right_ones(capsys, tmp_path):
+    table = tmp_path / "labels.csv"
+    table.write_text("image,dog\na.jpg,1\n")
+    assert main(["train", str(table), "--method", "coop", "--method-options", "depth", "3", "--out", str(tmp_path / "run")]) == 2
+    assert "Its options: per_class, context_start, context_length, prompt_rate" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("line", "warned"),
+    [("labels.csv", True), ("scenes:60", False), ("labels.csv --backbone RN101/openai", False)],
+)
+def test_the_default_backbone_is_not_for_photos(asked, capsys, line, warned):
+    assert main(["train", *line.split(), "--out", "there"]) == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert ("for photos name a CLIP, such as --backbone RN101/openai" in said) is warned
+    assert ("next: taglens predict there PICTURES" in said) is (not line.startswith("scenes:"))
