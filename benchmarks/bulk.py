@@ -22,7 +22,8 @@ import pyarrow.parquet as pq
 from benchmarks.serving_uploads import pictures
 from taglens.backbones.openclip import load_backbone
 from taglens.datasets.scenes.compose import SCENE_CLASSES
-from taglens.export.onnx_file import ExportOptions, export_onnx
+from taglens.export.onnx_file import export_onnx
+from taglens.export.options import ExportOptions
 from taglens.methods import method_config
 from taglens.recognizer import Recognizer
 
@@ -75,7 +76,7 @@ class Prediction:
 
     def start(self) -> subprocess.Popen[bytes]:
         """Begin, or go on."""
-        command = [sys.executable, "-m", "taglens.cli.main", "predict", str(self.model), *self.inputs, "--out", str(self.out)]
+        command = [sys.executable, "-m", "taglens.cli.main", "bulk", str(self.model), *self.inputs, "--out", str(self.out)]
         return subprocess.Popen([*command, *self.options], stderr=subprocess.DEVNULL)
 
     def finish(self) -> float:
@@ -83,7 +84,7 @@ class Prediction:
         start = time.perf_counter()
         status = self.start().wait()
         if status:
-            raise SystemExit(f"taglens predict ended with {status}")
+            raise SystemExit(f"taglens bulk ended with {status}")
         return time.perf_counter() - start
 
     def finish_killed(self, kills: int, parts: int, seed: int = 0) -> int:

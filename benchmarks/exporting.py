@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from benchmarks.measure import seconds
 from taglens.datasets.files import list_pictures
-from taglens.export.onnx_file import Exported, ExportOptions, Precision, export_onnx
+from taglens.export.onnx_file import Exported, export_onnx
+from taglens.export.options import ExportOptions, FilePrecision
 from taglens.recognizer import Recognizer
 from taglens.runtime import OnnxPredictor
 from tests.exported import shaken
@@ -43,7 +44,7 @@ def compare(name: str, spec: str, photos: Sequence[Path]) -> list[Row]:
     """Export a recogniser in all precisions and measure."""
     recognizer = shaken(spec, classes=CLASSES)
     with tempfile.TemporaryDirectory() as folder:
-        exported = {precision: _export(recognizer, Path(folder), precision, photos) for precision in get_args(Precision)}
+        exported = {precision: _export(recognizer, Path(folder), precision, photos) for precision in get_args(FilePrecision)}
         predictors = {precision: OnnxPredictor.load(done.path, threads=1) for precision, done in exported.items()}
         pictures = [recognizer.backbone.transform(recognizer.backbone.transform.open(path))[None] for path in photos[:TIMED]]
         runs: dict[str, Callable[[NDArray[np.float32]], object]] = {"PyTorch eager": _eager(recognizer)}
@@ -58,7 +59,7 @@ def compare(name: str, spec: str, photos: Sequence[Path]) -> list[Row]:
     return rows
 
 
-def _export(recognizer: Recognizer, folder: Path, precision: Precision, photos: Sequence[Path]) -> Exported:
+def _export(recognizer: Recognizer, folder: Path, precision: FilePrecision, photos: Sequence[Path]) -> Exported:
     options = ExportOptions(precision=precision)
     calibration = photos[CHECKED : CHECKED + CALIBRATED]
     return export_onnx(recognizer, folder / f"{precision}.onnx", photos[:CHECKED], calibration=calibration, options=options)

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from taglens.backbones.backbone import Backbone
 from taglens.backbones.openclip import load_backbone
 from taglens.features.extract import extract_features
-from taglens.features.pipeline import Crew, Job, _encode, _read
+from taglens.features.pipeline import PictureFile, WorkerPlan, _encode, _read
 
 
 def timed(action: Callable[[], object]) -> float:
@@ -32,32 +32,32 @@ def timed(action: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def on_all_cores(action: Callable[[Sequence[int]], object], count: int, crew: Crew) -> float:
+def on_all_cores(action: Callable[[Sequence[int]], object], count: int, plan: WorkerPlan) -> float:
     """Seconds for chunks of all numbers below ``count``."""
-    chunks = [range(start, min(start + crew.batch, count)) for start in range(0, count, crew.batch)]
-    with ThreadPoolExecutor(crew.workers, initializer=torch.set_num_threads, initargs=(crew.threads,)) as pool:
+    chunks = [range(start, min(start + plan.batch, count)) for start in range(0, count, plan.batch)]
+    with ThreadPoolExecutor(plan.workers, initializer=torch.set_num_threads, initargs=(plan.threads,)) as pool:
         return timed(lambda: list(pool.map(action, chunks)))
 
 
-def measure(paths: list[Path], backbone: Backbone, crew: Crew) -> dict[str, float]:
+def measure(paths: list[Path], backbone: Backbone, plan: WorkerPlan) -> dict[str, float]:
     """Return pictures per second of each part."""
     decoded: list[list[NDArray[np.uint8]]] = [[] for _ in paths]
-    turns = threading.Semaphore(crew.turns)
+    turns = threading.Semaphore(plan.turns)
 
     def decode(numbers: Sequence[int]) -> None:
         for number in numbers:
             decoded[number] = []
-            _read(Job(paths[number], 1), backbone, list, decoded[number])
+            _read(PictureFile(paths[number], 1), backbone, list, decoded[number])
 
     def encode(numbers: Sequence[int]) -> None:
-        _encode([decoded[number][0] for number in numbers], backbone, turns, crew.batch)
+        _encode([decoded[number][0] for number in numbers], backbone, turns, plan.batch)
 
     def extract() -> None:
         with tempfile.TemporaryDirectory() as folder:
             extract_features(paths, backbone, store=Path(folder), progress=False)
 
     count = len(paths)
-    seconds = {"decoding": on_all_cores(decode, count, crew), "encoder": on_all_cores(encode, count, crew), "extraction": timed(extract)}
+    seconds = {"decoding": on_all_cores(decode, count, plan), "encoder": on_all_cores(encode, count, plan), "extraction": timed(extract)}
     return {part: count / taken for part, taken in seconds.items()}
 
 
@@ -73,13 +73,13 @@ def main() -> None:
     options = parser.parse_args()
     paths = sorted(options.pictures.rglob("*.jpg"))[: options.count]
     backbone = load_backbone(options.backbone, image_size=options.image_size, text=False, precision=options.precision).to(options.device)
-    crew = Crew.for_machine(backbone.device)
-    measure(paths[: 8 * crew.batch], backbone, crew)
-    rounds = [measure(paths, backbone, crew) for _ in range(options.rounds)]
+    plan = WorkerPlan.for_machine(backbone.device)
+    measure(paths[: 8 * plan.batch], backbone, plan)
+    rounds = [measure(paths, backbone, plan) for _ in range(options.rounds)]
     middle = {part: statistics.median(found[part] for found in rounds) for part in rounds[0]}
     shared = backbone.device.type == "cpu"
     bound = 1 / (1 / middle["decoding"] + 1 / middle["encoder"]) if shared else min(middle["decoding"], middle["encoder"])
-    print(f"{len(paths)} pictures, {options.backbone}, {backbone.transform.size} px, {options.precision}, {options.device}, {crew}")
+    print(f"{len(paths)} pictures, {options.backbone}, {backbone.transform.size} px, {options.precision}, {options.device}, {plan}")
     for part, rate in (middle | {"bound": bound}).items():
         print(f"{part:>12} {rate:8.1f} pictures/s")
     print(f"extraction reaches {middle['extraction'] / bound:.0%} of its bound")

@@ -16,7 +16,7 @@ from benchmarks.measure import Line, in_megabytes, in_milliseconds, seconds
 from taglens.backbones.openclip import load_backbone
 from taglens.completion.calibration import cross_calibrate
 from taglens.completion.cross_fit import cross_fit, picture_folds
-from taglens.completion.filling import Asked, fill
+from taglens.completion.filling import Targets, fill
 from taglens.features.extract import StoredFeatures
 from taglens.features.store import FeatureStore, Key
 from taglens.labels.states import PartialLabels
@@ -24,7 +24,7 @@ from taglens.labels.table import LabelTable
 from taglens.methods import method_config
 from taglens.recognizer import Recognizer
 from taglens.review.state import ReviewState
-from taglens.runs.prepare import Part
+from taglens.runs.prepare import PreparedPart
 from taglens.training.config import TrainConfig
 
 LABELS, POSITIONS = 200, 49
@@ -49,7 +49,7 @@ def _table(images: int) -> LabelTable:
     return LabelTable(images=names, classes=tuple(f"class {number}" for number in range(LABELS)), labels=PartialLabels(values))
 
 
-def _made(folder: Path, images: int) -> tuple[Part, int]:
+def _made(folder: Path, images: int) -> tuple[PreparedPart, int]:
     """Return pictures with drawn features in a store, in which the first channels tell the classes, and the features' bytes."""
     random, table, channels = np.random.default_rng(2), _table(images), load_backbone("tiny").channels
     store = FeatureStore.open(folder / "store", positions=POSITIONS, channels=channels)
@@ -60,10 +60,10 @@ def _made(folder: Path, images: int) -> tuple[Part, int]:
             values[:, :, :LABELS] += 2 * table.labels.positive[start : start + 500, None]
             store.append(keys[start : start + 500], values)
     features = StoredFeatures(store, store.rows(keys).reshape(-1, 1), np.arange(images), [])
-    return Part(table=table, features=features, whole=table), images * store.row_bytes
+    return PreparedPart(table=table, features=features, whole=table), images * store.row_bytes
 
 
-def _completing(part: Part) -> Callable[[int], object]:
+def _completing(part: PreparedPart) -> Callable[[int], object]:
     backbone = load_backbone("tiny")
     classes = part.table.classes
     recognizer = Recognizer.create(backbone, "linear_probe", method_config("linear_probe")(), classes, classes)
@@ -71,10 +71,10 @@ def _completing(part: Part) -> Callable[[int], object]:
     def step(images: int) -> object:
         rows = np.arange(images)
         features = StoredFeatures(part.features.store, part.features.rows[rows], rows, [])
-        some = Part(table=part.table.rows(rows), features=features, whole=part.table)
+        some = PreparedPart(table=part.table.rows(rows), features=features, whole=part.table)
         folds = picture_folds(features, 2, 0)
-        raw = cross_fit(recognizer, TrainConfig(epochs=1), some, some.table.labels, folds).probabilities
-        return fill(cross_calibrate(raw, some.table.labels, folds), some.table.labels, Asked(precision=0.9, npv=0.99))
+        raw = cross_fit(recognizer, TrainConfig(epochs=1), some, some.table.labels, folds)
+        return fill(cross_calibrate(raw, some.table.labels, folds), some.table.labels, Targets(precision=0.9, npv=0.99))
 
     step(64)  # libraries allocate at their first use
     return step

@@ -14,7 +14,7 @@ from rich.table import Table
 from recipes import coco2014, voc2007
 from taglens.errors import TagLensError, unknown_name
 from taglens.runs.config import DataConfig, RunConfig
-from taglens.runs.record import plain
+from taglens.runs.record import to_json
 from taglens.runs.train import train_run
 from taglens.sweeps.tables import PUBLISHED, PUBLISHED_KNOWN
 
@@ -78,7 +78,7 @@ def score(config: RunConfig, out: Path) -> float:
 
 def _same(config: RunConfig, out: Path) -> bool:
     stored = json.loads((out / "config.json").read_text("utf-8"))
-    return all(stored.get(name) == value for name, value in plain(config).items())
+    return all(stored.get(name) == value for name, value in to_json(config).items())
 
 
 def table(name: str, scores: Mapping[float, float]) -> Table:

@@ -19,7 +19,7 @@ import numpy as np
 from taglens.backbones.openclip import load_backbone
 from taglens.completion.calibration import cross_calibrate
 from taglens.completion.cross_fit import cross_fit, picture_folds
-from taglens.completion.filling import Asked, Filling, Statement, fill
+from taglens.completion.filling import Filling, Statement, Targets, fill
 from taglens.datasets.source import read_data
 from taglens.features.extract import extract_features
 from taglens.labels.hiding import keep_known
@@ -28,7 +28,7 @@ from taglens.labels.states import NEGATIVE, POSITIVE, PartialLabels
 from taglens.metrics.calibration import expected_calibration_error
 from taglens.outputs import write_json, write_text
 from taglens.recognizer import Recognizer
-from taglens.runs.prepare import Part
+from taglens.runs.prepare import PreparedPart
 from taglens.sweeps.variants import parse_variants
 from taglens.training.config import TrainConfig
 
@@ -63,7 +63,7 @@ def measure(chosen: argparse.Namespace) -> None:
     table = read_data(chosen.data[0], "all")
     backbone = load_backbone(chosen.backbone)
     features = extract_features(table, backbone, store=chosen.cache)
-    part = Part(table=table, features=features, whole=table)
+    part = PreparedPart(table=table, features=features, whole=table)
     settings = {name: str(getattr(chosen, name)) for name in ("known", "folds", "epochs", "method")} | {
         "data": chosen.data[0].partition(":")[0],
         "backbone": Path(chosen.backbone.partition(":")[0]).stem,
@@ -83,17 +83,17 @@ def measure(chosen: argparse.Namespace) -> None:
         print(f"seed {seed}: {time.perf_counter() - start:.0f} s", flush=True)
 
 
-def one_seed(recognizer: Recognizer, training: TrainConfig, part: Part, known: float, folds: int, seed: int) -> dict[str, Any]:
+def one_seed(recognizer: Recognizer, training: TrainConfig, part: PreparedPart, known: float, folds: int, seed: int) -> dict[str, Any]:
     """Hide labels, complete, and compare with the truth."""
     truth = part.table.labels
     labels = keep_known(truth, known, seed)
     division = picture_folds(part.features, folds, seed)
-    raw = cross_fit(recognizer, training, part, labels, division).probabilities
+    raw = cross_fit(recognizer, training, part, labels, division)
     probabilities = cross_calibrate(raw, labels, division)
     rows = []
     for precision, npv in QUESTIONS:
-        asked = Asked(precision=precision, npv=npv, confidence=CONFIDENCE)
-        rows += compare(fill(probabilities, labels, asked), labels, truth, part.table.classes, asked)
+        targets = Targets(precision=precision, npv=npv, confidence=CONFIDENCE)
+        rows += compare(fill(probabilities, labels, targets), labels, truth, part.table.classes, targets)
     hidden = np.where(labels.known, np.int8(-1), truth.values)
     errors = {
         name: round(expected_calibration_error(found, PartialLabels(hidden)), 4)
@@ -102,12 +102,14 @@ def one_seed(recognizer: Recognizer, training: TrainConfig, part: Part, known: f
     return {"calibration_error": errors, "unknown": int(labels.unknown.sum()), "rows": rows}
 
 
-def compare(filling: Filling, labels: PartialLabels, truth: PartialLabels, classes: tuple[str, ...], asked: Asked) -> list[dict[str, Any]]:
+def compare(
+    filling: Filling, labels: PartialLabels, truth: PartialLabels, classes: tuple[str, ...], targets: Targets
+) -> list[dict[str, Any]]:
     """Return a row for each promise that was made: its class or the pool, the filled cells and the right ones among them."""
     rows = []
     assert filling.absent is not None
-    assert asked.npv is not None
-    for value, wanted, statements in ((POSITIVE, asked.precision, filling.present), (NEGATIVE, asked.npv, filling.absent)):
+    assert targets.npv is not None
+    for value, wanted, statements in ((POSITIVE, targets.precision, filling.present), (NEGATIVE, targets.npv, filling.absent)):
         rest = int((labels.unknown & (truth.values == value)).sum())
         rows += [
             {"asked": wanted, "value": value, "cells_of_value": rest} | count(name, places, filling, labels, truth, value)

@@ -1,5 +1,6 @@
 """Hook of mkdocs: a reference page for each room, from its docstrings, and an entry for each page that mkdocs.yml does not name."""
 
+import ast
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,9 @@ from mkdocs.structure.files import File, Files
 
 SOURCE = Path(__file__).parents[1] / "src" / "taglens"
 ROOMS = (
-    *("labels", "datasets", "backbones", "features", "prompts", "decoupling", "losses", "methods", "metrics"),
-    *("recognizer", "training", "inference", "experiments", "export", "runtime", "serve", "cli", "errors", "outputs", "shapes"),
+    *("labels", "datasets", "backbones", "features", "prompts", "decoupling", "gaussian_process", "losses", "methods", "metrics"),
+    *("recognizer", "training", "inference", "runs", "sweeps", "completion", "review", "explain", "export", "runtime", "bulk", "convert"),
+    *("serve", "web", "pages", "cli", "errors", "faces", "outputs", "parallel", "shapes"),
 )
 """In the order in which one meets them."""
 TRUST = {"trust.md": "What was measured", "licences.md": "Licences of the dependencies"}
@@ -33,15 +35,15 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def page(room: str) -> str:
-    """Return a room's page: its modules, each from its docstrings."""
+    """Return a room's page: what it is, then its modules, each from its docstrings."""
     folder = SOURCE / room
     if not folder.is_dir():
         return f"# {room}\n\n::: taglens.{room}\n"
     modules = sorted(path.stem for path in folder.rglob("*.py") if path.parent == folder and not path.stem.startswith("_"))
     inner = sorted(path.parent.name for path in folder.glob("*/__init__.py"))
-    formats = [f"{name}.{path.stem}" for name in inner for path in sorted((folder / name).glob("*.py")) if not path.stem.startswith("_")]
-    sections = [f"::: taglens.{room}.{module}\n" for module in [*modules, *formats]]
-    return "\n".join([f"# {room}\n", *sections])
+    within = [f"{name}.{path.stem}" for name in inner for path in sorted((folder / name).glob("*.py")) if not path.stem.startswith("_")]
+    sections = [f"::: taglens.{room}.{module}\n" for module in [*modules, *within]]
+    return "\n".join([f"# {room}\n", ast.get_docstring(ast.parse((folder / "__init__.py").read_text("utf-8"))) or "", "", *sections])
 
 
 def _titled(docs: Path, folder: str) -> list[dict[str, str]]:

@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from taglens.backbones import tiny
+from taglens.backbones.sources import TINY
 from taglens.datasets.scenes.captions import caption_of
 from taglens.datasets.scenes.compose import draw_scene
 from taglens.datasets.scenes.objects.catalogue import SCENE_CLASSES
@@ -32,7 +32,7 @@ from taglens.outputs import atomic_path
 SIDE = 224
 FIRST_SEED = 10**12  # far from the seeds of write_scenes: nobody meets a pre-training scene again
 PRECISE, SLIPS = 0.5, 0.6  # plain names are used loosely, so that zero-shot leaves something to learn; see caption_of
-CONFIG = Path(tiny.__file__).with_name("tiny.json")
+CONFIG = TINY
 
 
 @dataclass(frozen=True)

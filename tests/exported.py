@@ -11,7 +11,8 @@ import torch
 from taglens.backbones.openclip import load_backbone
 from taglens.datasets.scenes.compose import draw_scene
 from taglens.datasets.scenes.dataset import write_scenes
-from taglens.export.onnx_file import Exported, ExportOptions, export_onnx
+from taglens.export.onnx_file import Exported, export_onnx
+from taglens.export.options import ExportOptions
 from taglens.labels.states import PartialLabels
 from taglens.methods import method_config
 from taglens.recognizer import Recognizer

@@ -1,17 +1,19 @@
 """Writing files so that nothing is lost: a temporary name first, renamed when complete."""
 
+import csv
 import errno
+import io
 import json
 import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from taglens.errors import OutputError
+from taglens.errors import OutputError, TagLensError
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """How systems say that nothing more can be written: the disk, the user's share of it, or the file is as large as it may be."""
@@ -111,6 +113,43 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is no JSON")
 
 
+def read_object(
+    path: Path,
+    entries: Collection[str] = (),
+    *,
+    kind: type[TagLensError],
+    damaged: str,
+    missing: str | None = None,
+    other: str | None = None,
+    called: str | None = None,
+) -> dict[str, Any]:
+    """Read a JSON file that holds an object with all of ``entries``, or say what is wrong with it.
+
+    Args:
+        path: the file, small enough for :func:`read_json`.
+        entries: names that the object must have, whatever their values.
+        kind: the error to raise.
+        damaged: advice for a file that is no JSON, such as "the run folder is damaged, train again".
+        missing: advice for a file that cannot be read; None: as for a damaged one.
+        other: what to say of JSON that is no such object; None: what was expected, and the advice for a damaged one.
+        called: stands for the file in the error; None: its path.
+
+    Raises:
+        TagLensError: of ``kind``, with what came and the advice.
+    """
+    name = called or str(path)
+    try:
+        found = read_json(path)
+    except OSError as error:
+        raise kind(f"{name}: {error.strerror}; {missing or damaged}") from error
+    except ValueError as error:
+        raise kind(f"{name}: not JSON ({error}); {damaged}") from error
+    if not isinstance(found, dict) or not set(entries) <= found.keys():
+        expected = "an object" + (f" with the entries {', '.join(entries)}" if entries else "")
+        raise kind(f"{name}: {other or f'expected {expected}; {damaged}'}")
+    return found
+
+
 def new_folder(path: Path, *, force: bool = False, marker: str = "config.json") -> Path:
     """Make an empty folder for a run.
 
@@ -144,11 +183,11 @@ def make_folder(path: Path) -> None:
 
 def require_space(path: Path, needed: int, what: str) -> None:
     """Raise OutputError if the disk that holds ``path`` has fewer than ``needed`` free bytes."""
-    place = next(parent for parent in [path.absolute(), *path.absolute().parents] if parent.exists())
-    free = shutil.disk_usage(place).free
+    folder = next(parent for parent in [path.absolute(), *path.absolute().parents] if parent.exists())
+    free = shutil.disk_usage(folder).free
     if free < needed:
         raise OutputError(
-            f"not enough disk for {what}: {size_words(needed)} needed, {size_words(free)} free at {place}; "
+            f"not enough disk for {what}: {size_words(needed)} needed, {size_words(free)} free at {folder}; "
             "free some space or choose another place"
         )
 
@@ -191,3 +230,16 @@ def safe_names(names: Iterable[str]) -> tuple[str, ...]:
         taken.add(chosen.casefold())
         result.append(chosen)
     return tuple(result)
+
+
+def csv_text(header: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
+    """Return a CSV table; None is an empty cell.
+
+    >>> csv_text(["name", "score"], [["dog", 1], ["cat, wild", None]])
+    'name,score\\ndog,1\\n"cat, wild",\\n'
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return text.getvalue()

@@ -1,26 +1,23 @@
-"""What the machine gives this process."""
+"""What the machine gives this process: its cores, and pictures decoded ahead on them."""
 
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
-from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from taglens.errors import PictureError
 
+Source = TypeVar("Source")
+
 
 def cores() -> int:
     """Return how many processor cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-Source = TypeVar("Source")
-Decoded: TypeAlias = tuple[Path, NDArray[np.float32] | PictureError]
 
 
 def decode_ahead(

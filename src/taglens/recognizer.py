@@ -19,7 +19,7 @@ from taglens.backbones.backbone import Backbone
 from taglens.backbones.openclip import load_backbone
 from taglens.errors import RunError
 from taglens.methods import Classifier, Method, MethodConfig, Setting, method_config
-from taglens.outputs import atomic_path, read_json, write_json
+from taglens.outputs import atomic_path, read_object, write_json
 from taglens.prompts.templates import ensemble
 from taglens.shapes import Attention, Features
 
@@ -66,6 +66,10 @@ class Recognizer:
         self.classifier = classifier
         self.text_vectors = text_vectors
         self.thresholds = np.full(len(self.classes), 0.5) if thresholds is None else thresholds
+
+    def __repr__(self) -> str:
+        weights = sum(weight.numel() for weight in self.method.parameters() if weight.requires_grad)
+        return f"Recognizer({self.name} on {self.backbone.spec}: {len(self.classes):,} classes, {weights:,} trainable parameters)"
 
     @classmethod
     def create(
@@ -190,15 +194,15 @@ def _findable(spec: str) -> str:
 
 
 def _read_description(path: Path) -> dict[str, Any]:
-    try:
-        facts = read_json(path)
-    except OSError as error:
-        raise RunError(f"{path}: {error.strerror}; expected the folder of a finished run (taglens train ... --out FOLDER)") from error
-    except ValueError as error:
-        raise RunError(f"{path}: not JSON ({error}); the run folder is damaged, train again") from error
-    expected = {"format", "backbone", "method", "classes", "prompt_names", "thresholds"}
-    if not isinstance(facts, dict) or not expected <= facts.keys():
-        raise RunError(f"{path}: expected the entries {', '.join(sorted(expected))}; this is not a TagLens run")
+    expected = ("backbone", "classes", "format", "method", "prompt_names", "thresholds")
+    facts = read_object(
+        path,
+        expected,
+        kind=RunError,
+        damaged="the run folder is damaged, train again",
+        missing="expected the folder of a finished run (taglens train ... --out FOLDER)",
+        other=f"expected the entries {', '.join(expected)}; this is not a TagLens run",
+    )
     if facts["format"] != FORMAT:
         raise RunError(f"{path}: format {facts['format']!r}, this version reads {FORMAT}; install the version of TagLens that wrote it")
     wrong = next((entry for entry, holds in _entries(facts) if not holds), None)

@@ -21,7 +21,7 @@ from taglens.datasets.scenes.dataset import write_scenes
 from taglens.errors import BackboneError, TagLensError
 from taglens.labels.states import PartialLabels
 from taglens.labels.table import LabelTable
-from taglens.web.security import NO_TELEMETRY
+from taglens.web.server import NO_TELEMETRY
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "taglens"
@@ -37,9 +37,9 @@ ALLOWED = {
     # module                       what it may import                                why
     "backbones/sources.py": {"socket", "urllib", "huggingface_hub"},  # weights that the user asked for by name, from their hub
     "bulk/sources.py": {"fsspec"},  # pictures that the user named by a remote address
-    "web/server.py": {"socket"},  # listens
-    "serve/app.py": {"socket", "uvicorn"},  # listens
-    "review/app.py": {"socket", "uvicorn"},  # listens
+    "web/server.py": {"socket", "uvicorn"},  # listens
+    "serve/app.py": {"socket"},  # gets what listens
+    "review/app.py": {"socket"},  # gets what listens
     "cli/review.py": {"webbrowser"},  # opens our own page
     "labels/files/label_studio.py": {"urllib"},  # takes addresses apart, urllib.parse
 }
@@ -117,7 +117,7 @@ def test_no_command_opens_a_connection(tmp_path, monkeypatch):
         ["evaluate", run, table, *options],
         ["explain", run, tmp_path / "scenes" / "pictures" / "000000.jpg", "--out", tmp_path / "page", *options],
         ["export", run, "--out", tmp_path / "model.onnx"],
-        ["predict", tmp_path / "model.onnx", tmp_path / "scenes" / "pictures", "--shards", 30, "--out", tmp_path / "parts"],
+        ["bulk", tmp_path / "model.onnx", tmp_path / "scenes" / "pictures", "--shards", 30, "--out", tmp_path / "parts"],
     ):
         assert main([str(argument) for argument in command]) == 0, command
     assert tried == []

@@ -66,7 +66,7 @@ COMMANDS = {
         lambda work, place: ["predict", work.run, work.pictures / "00000[0-3].jpg", "--out", place / "t.csv", "--heatmaps", place / "h"],
         (0, 12),
     ),
-    "predict in parts": (lambda work, place: ["predict", work.run, work.pictures, "--out", place / "parts", "--shards", 8], (0, 6)),
+    "bulk": (lambda work, place: ["bulk", work.run, work.pictures, "--out", place / "parts", "--shards", 8], (0, 6)),
     "evaluate": (lambda work, place: ["evaluate", work.run, work.table, "--out", place / "judged"], (0,)),
     "complete": (
         lambda work, place: ["complete", work.run, work.partial, "--folds", 2, "--cache", work.cache, "--out", place / "done" / "all.csv"],

@@ -148,7 +148,7 @@ def test_resnet_map_is_value_and_output_projection(tmp_path: Path) -> None:
 
 def test_vit_map_is_norm_and_projection(tmp_path: Path) -> None:
     spec, model = write_model(tmp_path, config(VIT))
-    backbone = load_backbone(spec)
+    backbone = load_backbone(spec, map="plain")
     batch = pictures(backbone)
     with torch.no_grad():
         last = model.visual.forward_intermediates(batch, indices=1, intermediates_only=True)["image_intermediates"][0]

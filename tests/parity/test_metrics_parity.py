@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import average_precision_score, f1_score, precision_score, recall_score
 
 from taglens.metrics import average_precision, precision_recall_f1
-from taglens.metrics.counting import count_reaching
+from taglens.metrics.average_precision import count_reaching
 
 
 def example(seed, images=60, classes=7, *, grid=None, unknown=0.4):

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from scipy.special import expit
 
 from taglens.completion.calibration import cross_calibrate
-from taglens.completion.filling import Asked, fill
+from taglens.completion.filling import Targets, fill
 from taglens.completion.guarantee import p_value
 from taglens.labels.states import NEGATIVE, POSITIVE, PartialLabels
 
@@ -32,12 +32,12 @@ asked_shares = st.floats(0.3, 0.99)
 @given(tables(), asked_shares, asked_shares, st.floats(0.5, 0.99))
 def test_known_labels_are_never_changed_and_only_unknown_cells_are_filled(drawn, precision, npv, confidence):
     probabilities, labels, reviewed = drawn
-    found = fill(probabilities, labels, Asked(precision=precision, npv=npv, confidence=confidence), reviewed=reviewed)
+    found = fill(probabilities, labels, Targets(precision=precision, npv=npv, confidence=confidence), reviewed=reviewed)
     assert (found.labels.values[labels.known] == labels.values[labels.known]).all()
     for statements, value in ((found.present, POSITIVE), (found.absent, NEGATIVE)):
         filled = (labels.unknown & (found.labels.values == value)).sum(0)
         assert [statement.filled for statement in statements] == filled.tolist()
-        assert all((statement.promise.threshold is None) == bool(statement.promise.reason) for statement in statements)
+        assert all((statement.guarantee.threshold is None) == bool(statement.guarantee.reason) for statement in statements)
         assert all(statement.filled == 0 for statement in statements if statement.basis == "none")
 
 
@@ -45,7 +45,7 @@ def test_known_labels_are_never_changed_and_only_unknown_cells_are_filled(drawn,
 @given(tables(), asked_shares, asked_shares)
 def test_a_filled_cell_is_never_less_probable_than_one_left_blank(drawn, precision, npv):
     probabilities, labels, reviewed = drawn
-    found = fill(probabilities, labels, Asked(precision=precision, npv=npv), reviewed=reviewed)
+    found = fill(probabilities, labels, Targets(precision=precision, npv=npv), reviewed=reviewed)
     for place in range(labels.shape[1]):
         unknown = labels.unknown[:, place]
         values = found.labels.values[:, place]
@@ -72,7 +72,7 @@ def test_higher_precision_fills_fewer_cells_on_average():
         truth = random.random((800, 2)) < 0.3
         scores = expit(3 * random.normal(size=truth.shape) + 9 * truth - 5.3)
         labels = PartialLabels(np.where(random.random(truth.shape) < 0.3, truth, -1).astype(np.int8))
-        filled += [fill(scores, labels, Asked(precision=asked)).labels.known.sum() for asked in (0.7, 0.8, 0.9, 0.97)]
+        filled += [fill(scores, labels, Targets(precision=asked)).labels.known.sum() for asked in (0.7, 0.8, 0.9, 0.97)]
     assert (np.diff(filled) < 0).all()
 
 

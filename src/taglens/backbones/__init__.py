@@ -1,1 +1,26 @@
-"""TagLens: backbones."""
+"""Frozen vision-language models of open_clip: pictures to dense maps, texts to vectors, both in one joint space.
+
+Nothing here is trained. This is the only room that knows open_clip and timm; it knows no labels, methods or runs.
+"""
+
+from typing import TYPE_CHECKING
+
+from taglens.faces import lazy_face
+
+if TYPE_CHECKING:
+    from taglens.backbones.backbone import Backbone
+    from taglens.backbones.openclip import load_backbone
+    from taglens.backbones.precision import Precision
+    from taglens.backbones.text import TextEncoder
+
+__all__ = ["Backbone", "Precision", "TextEncoder", "load_backbone"]
+
+__getattr__, __dir__ = lazy_face(
+    "taglens.backbones",
+    {
+        "Backbone": "taglens.backbones.backbone",
+        "load_backbone": "taglens.backbones.openclip",
+        "Precision": "taglens.backbones.precision",
+        "TextEncoder": "taglens.backbones.text",
+    },
+)

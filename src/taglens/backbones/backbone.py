@@ -1,17 +1,18 @@
 """A frozen vision-language model: pictures to dense maps, texts to vectors, in one joint space."""
 
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 from torch import Tensor, nn
 
+from taglens.backbones.choices import MapChoice
 from taglens.backbones.dense import dense_function
+from taglens.backbones.precision import Precision
 from taglens.backbones.text import TextEncoder
+from taglens.backbones.vit_maps import chosen_map
 from taglens.datasets.transforms import PictureTransform
 from taglens.errors import BackboneError, unknown_name
 from taglens.shapes import Features, Pictures
-
-Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 
 def best_precision(device: torch.device) -> Precision:
@@ -33,9 +34,10 @@ class Backbone(nn.Module):
         logit_scale: the factor on cosines that the model was trained with (100 for CLIP).
         logit_bias: the bias added to it (0 but for SigLIP).
         precision: number format of the tower's inner products; auto: what suits the device. Features are float32 always.
+        map: which of a ViT's dense maps; auto: what suits the tower.
 
     Raises:
-        BackboneError: the image tower is of no known family.
+        BackboneError: the image tower is of no known family, or has no such map.
     """
 
     def __init__(
@@ -50,11 +52,14 @@ class Backbone(nn.Module):
         logit_scale: float,
         logit_bias: float = 0.0,
         precision: Precision = "auto",
+        map: MapChoice = "auto",
     ) -> None:
         super().__init__()
         if precision not in get_args(Precision):
             raise unknown_name("precision", precision, get_args(Precision))
-        self._dense = dense_function(visual)
+        self.map: MapChoice = chosen_map(visual, map)
+        """The dense map that ``features`` gives; never ``auto``."""
+        self._dense = dense_function(visual, self.map)
         # Convolutions run fastest on channels-last memory; a transformer's patch embedding does not mind.
         self.visual = visual.to(memory_format=torch.channels_last)
         self.text = text

@@ -6,6 +6,7 @@ map and, if asked, the tower's own pooled embedding computed from the same trunk
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -16,6 +17,8 @@ from timm.models.mobilenetv3 import MobileNetV3
 from torch import Tensor, nn
 from torch.nn import functional
 
+from taglens.backbones.choices import MapChoice
+from taglens.backbones.vit_maps import LAST_BLOCK_MAPS, chosen_map
 from taglens.errors import BackboneError
 
 
@@ -33,15 +36,16 @@ class Dense(NamedTuple):
 DenseFunction = Callable[[Any, Tensor, bool], Dense]
 
 
-def dense_function(visual: nn.Module) -> DenseFunction:
-    """Return the function for this image tower.
+def dense_function(visual: nn.Module, map: MapChoice = "auto") -> DenseFunction:
+    """Return the function for this image tower and this of its maps.
 
     Raises:
-        BackboneError: the tower is of no known family.
+        BackboneError: the tower is of no known family, or has no such map.
     """
+    chosen = chosen_map(visual, map)
     for family, function in FAMILIES.items():
         if isinstance(visual, family):
-            return function
+            return partial(vit_dense, map=chosen) if function is vit_dense else function
     known = ", ".join(family.__name__ for family in FAMILIES)
     raise BackboneError(f"image tower {type(visual).__name__} has no dense map here; choose a backbone whose tower is one of: {known}")
 
@@ -75,19 +79,27 @@ def _attention_pool(pool: Any, tokens: Tensor, grid: tuple[int, int]) -> Tensor:
     return pool.c_proj(mixed.flatten(1) + pool.v_proj.bias)  # type: ignore[no-any-return]
 
 
-def vit_dense(visual: Any, pictures: Tensor, pooled: bool) -> Dense:
-    """Return CLIP ViT's map: final layer norm and projection on every patch token."""
-    patches = visual.conv1(pictures)
-    grid = (patches.shape[2], patches.shape[3])
-    tokens = patches.flatten(2).transpose(1, 2)
+def vit_dense(visual: Any, pictures: Tensor, pooled: bool, map: MapChoice = "plain") -> Dense:
+    """Return CLIP ViT's map: final layer norm and projection on every patch token.
+
+    The patch tokens are the last block's output (``plain``), or what :mod:`taglens.backbones.vit_maps` reads inside that block.
+    """
+    embedded = visual.conv1(pictures)
+    grid = (embedded.shape[2], embedded.shape[3])
+    tokens = embedded.flatten(2).transpose(1, 2)
     start = visual.class_embedding.to(tokens.dtype).expand(tokens.shape[0], 1, -1)
     positions = resized_positions(visual.positional_embedding, visual.grid_size, grid)
     tokens = visual.ln_pre(torch.cat([start, tokens], dim=1) + positions.to(tokens.dtype))
-    tokens = visual.transformer(tokens)
-    if visual.attn_pool is None:
-        projected = visual.ln_post(tokens[:, 1:]) @ visual.proj
+    if map in LAST_BLOCK_MAPS:
+        *earlier, last = visual.transformer.resblocks
+        for block in earlier:
+            tokens = block(tokens)
+        patches = LAST_BLOCK_MAPS[map](last, tokens)
+        tokens = last(tokens) if pooled else tokens
     else:
-        projected = visual.ln_post(_pooler_values(visual.attn_pool, tokens[:, 1:])) @ visual.proj
+        tokens = visual.transformer(tokens)
+        patches = tokens[:, 1:] if visual.attn_pool is None else _pooler_values(visual.attn_pool, tokens[:, 1:])
+    projected = visual.ln_post(patches) @ visual.proj
     return Dense(projected, visual._pool(tokens)[0] @ visual.proj if pooled else _nothing(projected), grid)
 
 

@@ -12,9 +12,11 @@ from open_clip.factory import load_checkpoint, load_state_dict
 from open_clip.tokenizer import HFTokenizer, SimpleTokenizer
 from torch import Tensor, nn
 
-from taglens.backbones.backbone import Backbone, Precision
+from taglens.backbones.backbone import Backbone
+from taglens.backbones.choices import MapChoice
 from taglens.backbones.dense import dense_function
 from taglens.backbones.folding import folded
+from taglens.backbones.precision import Precision
 from taglens.backbones.sources import Source, resolve
 from taglens.backbones.text import TextEncoder
 from taglens.datasets.transforms import PictureTransform
@@ -23,7 +25,9 @@ from taglens.errors import BackboneError
 SEED_OF_RANDOM_WEIGHTS = 0
 
 
-def load_backbone(spec: str, *, image_size: int | None = None, text: bool = True, precision: Precision = "auto") -> Backbone:
+def load_backbone(
+    spec: str, *, image_size: int | None = None, text: bool = True, precision: Precision = "auto", map: MapChoice = "auto"
+) -> Backbone:
     """Return the frozen backbone that ``spec`` names.
 
     Args:
@@ -32,9 +36,11 @@ def load_backbone(spec: str, *, image_size: int | None = None, text: bool = True
         image_size: side of the square pictures; None for the model's own.
         text: False drops the text tower.
         precision: number format of the image tower's inner products; auto: bfloat16 on a GPU that has it, else float32.
+        map: what a ViT's dense map is read from: ``plain``, ``value`` or ``self_attention``; auto: ``self_attention`` for a ViT whose
+            class token is the picture's vector, as CLIP's, ``plain``, which all towers have, for any other.
 
     Raises:
-        BackboneError: unknown name, missing or unfit files, or a hub that cannot be reached.
+        BackboneError: unknown name, a map that the tower does not have, missing or unfit files, or a hub that cannot be reached.
 
     Example:
         >>> load_backbone("no-such-model/openai")
@@ -43,13 +49,14 @@ def load_backbone(spec: str, *, image_size: int | None = None, text: bool = True
     """
     source = resolve(spec)
     model = _build(source, image_size)
+    dense = dense_function(model.visual, map)
     if source.weights is not None:
         _load_weights(model, source.weights, spec)
     size = _picture_size(model.visual, source, image_size)
     if image_size is not None and hasattr(model.visual, "set_input_size"):
         model.visual.set_input_size(image_size)
     return Backbone(
-        folded(model.visual.eval(), dense_function(model.visual), size),
+        folded(model.visual.eval(), dense, size),
         TextEncoder(model, _tokenizer(source)) if text else None,
         spec=spec,
         fingerprint=source.fingerprint(),
@@ -58,6 +65,7 @@ def load_backbone(spec: str, *, image_size: int | None = None, text: bool = True
         logit_scale=float(model.logit_scale.detach().exp()),
         logit_bias=0.0 if model.logit_bias is None else float(model.logit_bias.detach()),
         precision=precision,
+        map=map,
     )
 
 

@@ -18,12 +18,14 @@ import torch
 from huggingface_hub import constants
 from open_clip.pretrained import download_pretrained, download_pretrained_from_hf
 
-from taglens.backbones.tiny import tiny_files
 from taglens.errors import BackboneError
-from taglens.outputs import read_json
+from taglens.outputs import read_object
 
 HUB = "hf-hub:"
 RANDOM = "random:"
+TINY, TINY_WEIGHTS = (Path(__file__).with_name(f"tiny.{suffix}") for suffix in ("json", "safetensors"))
+"""The embedded default backbone, a small CLIP in open_clip's format: made by ``scripts/pretrain_tiny.py`` on drawn scenes with captions and
+nothing else (``docs/log.md`` has the record); ours, Apache-2.0 like the rest of the package."""
 FORMS = "`tiny`, MODEL/TAG of open_clip (as RN101/openai), `hf-hub:OWNER/NAME`, or a local pair CONFIG.json:WEIGHTS.safetensors"
 
 
@@ -72,6 +74,20 @@ def resolve(spec: str) -> Source:
     return _from_tag(spec)
 
 
+def tiny_files() -> tuple[Path, Path]:
+    """Return the configuration (JSON) and the weights (safetensors, fp16) of ``tiny``.
+
+    Raises:
+        BackboneError: the package was installed without them.
+    """
+    for path in (TINY, TINY_WEIGHTS):
+        if not path.is_file():
+            raise BackboneError(
+                f"the embedded backbone 'tiny' lacks {path.name} at {path.parent}; reinstall taglens or name another --backbone"
+            )
+    return TINY, TINY_WEIGHTS
+
+
 def _local(spec: str, config_path: Path, weights: Path) -> Source:
     config, preprocess = _read_config(config_path)
     if not weights.is_file():
@@ -81,15 +97,14 @@ def _local(spec: str, config_path: Path, weights: Path) -> Source:
 
 def _read_config(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Read open_clip's model configuration, or a hub's file that holds one under ``model_cfg``."""
-    try:
-        content = read_json(path)
-    except OSError as error:
-        raise BackboneError(
-            f"cannot read the backbone's configuration {path}: {error.strerror}; check the part before the colon"
-        ) from error
-    except ValueError as error:
-        raise BackboneError(f"{path} is not JSON ({error}); expected an open_clip model configuration") from error
-    config = content.get("model_cfg", content) if isinstance(content, dict) else {}
+    content = read_object(
+        path,
+        kind=BackboneError,
+        damaged="expected an open_clip model configuration",
+        missing="check the part before the colon",
+        called=f"cannot read the backbone's configuration {path}",
+    )
+    config = content.get("model_cfg", content)
     absent = [key for key in ("embed_dim", "vision_cfg", "text_cfg") if key not in config]
     if absent:
         raise BackboneError(f"{path} is not an open_clip model configuration: it lacks {', '.join(absent)}")
@@ -163,11 +178,11 @@ def _unknown(spec: str, name: str, options: list[str], near: list[str] | None = 
 
 
 def _unreachable(spec: str, repository: str, file: str, url: str, error: Exception) -> BackboneError:
-    place = f"https://huggingface.co/{repository}" if repository else url
+    address = f"https://huggingface.co/{repository}" if repository else url
     config = "open_clip_config.json" if repository else "the model's configuration"
     reason = (str(error).strip().splitlines() or [type(error).__name__])[0].removesuffix(".")
     return BackboneError(
-        f"cannot fetch backbone {spec!r} ({reason}). On a machine with access, fetch {config} and {file} from {place}, "
+        f"cannot fetch backbone {spec!r} ({reason}). On a machine with access, fetch {config} and {file} from {address}, "
         f"copy them here and pass --backbone /path/open_clip_config.json:/path/{file}; or use --backbone tiny, which needs no download"
     )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from taglens.bulk.sources import Part
+from taglens.bulk.sources import BulkPart
 from taglens.errors import OutputError
 from taglens.outputs import atomic_path
 
@@ -38,7 +38,7 @@ class BulkPlan:
         self._file = pq.ParquetFile(folder / PLAN)
 
     @classmethod
-    def open(cls, folder: Path, settings: BulkSettings, parts: Iterable[Part]) -> "BulkPlan":
+    def open(cls, folder: Path, settings: BulkSettings, parts: Iterable[BulkPart]) -> "BulkPlan":
         """Read the plan that is in ``folder``, or write one; ``parts`` is looked at only then.
 
         Raises:
@@ -57,10 +57,10 @@ class BulkPlan:
     def __len__(self) -> int:
         return int(self._file.num_row_groups)
 
-    def part(self, number: int) -> Part:
+    def part(self, number: int) -> BulkPart:
         """Return part ``number``."""
         row = self._file.read_row_group(number).to_pylist()[0]
-        return Part(row["kind"], tuple(row["places"]))
+        return BulkPart(row["kind"], tuple(row["places"]))
 
     def target(self, number: int) -> Path:
         """Return where the predictions of part ``number`` go."""
@@ -83,8 +83,8 @@ class BulkPlan:
         return [name for name in wanted if made.get(name) != wanted[name]]
 
 
-def _write(path: Path, settings: BulkSettings, parts: Iterable[Part]) -> None:
+def _write(path: Path, settings: BulkSettings, parts: Iterable[BulkPart]) -> None:
     schema = _SCHEMA.with_metadata({_SETTINGS: json.dumps(asdict(settings))})
     with atomic_path(path) as temporary, pq.ParquetWriter(temporary, schema) as writer:
         for part in parts:
-            writer.write_table(pa.table({"kind": [part.kind], "places": [list(part.places)]}, schema=schema))
+            writer.write_table(pa.table({"kind": [part.kind], "places": [list(part.sources)]}, schema=schema))

@@ -11,14 +11,14 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from taglens.bulk.plan import BulkPlan
-from taglens.bulk.sources import Named, Part, read_part
+from taglens.bulk.sources import BulkPart, Named, read_part
 from taglens.errors import PictureError, TagLensError
-from taglens.inference.model import BulkModel
+from taglens.inference.model import PictureModel
 from taglens.outputs import atomic_path
 from taglens.parallel import decode_ahead
 
 
-class Done(NamedTuple):
+class PartCounts(NamedTuple):
     """What became of a part."""
 
     pictures: int
@@ -26,13 +26,13 @@ class Done(NamedTuple):
     """How many of them cannot be read; their rows say why and have no probabilities."""
 
 
-def run_here(plan: BulkPlan, model: BulkModel, batch: int) -> Iterator[Done]:
+def run_here(plan: BulkPlan, model: PictureModel, batch: int) -> Iterator[PartCounts]:
     """Predict the parts that are not done, one after the other, in this process."""
     for number in plan.remaining():
         yield predict_part(model, plan.part(number), plan.target(number), batch)
 
 
-def predict_part(model: BulkModel, part: Part, target: Path, batch: int) -> Done:
+def predict_part(model: PictureModel, part: BulkPart, target: Path, batch: int) -> PartCounts:
     """Write a row for each picture of a part: ``image``, ``error`` (none if it was read) and the probability of each class.
 
     The file appears under its name only when it is complete, and depends on nothing but the part, the model and ``batch``.
@@ -50,10 +50,10 @@ def predict_part(model: BulkModel, part: Part, target: Path, batch: int) -> Done
         names += [name for (name, _), _ in rows]
         errors += [str(pixels) if isinstance(pixels, PictureError) else None for _, pixels in rows]
         if good:
-            found.append(model.run(np.stack(good)))
+            found.append(model.run(np.stack(good)).probabilities)
     with atomic_path(target) as temporary:
         pq.write_table(_table(names, errors, found, model.classes), temporary)
-    return Done(len(names), sum(error is not None for error in errors))
+    return PartCounts(len(names), sum(error is not None for error in errors))
 
 
 def require_columns(classes: tuple[str, ...]) -> None:
@@ -64,10 +64,10 @@ def require_columns(classes: tuple[str, ...]) -> None:
     """
     taken = sorted({"image", "error"} & set(classes))
     if taken:
-        raise TagLensError(f"a class is called {taken[0]!r}, which is a column of its own here; predict without --shards")
+        raise TagLensError(f"a class is called {taken[0]!r}, which is a column of its own here; use taglens predict")
 
 
-def _pixels(named: Named, model: BulkModel) -> NDArray[np.float32]:
+def _pixels(named: Named, model: PictureModel) -> NDArray[np.float32]:
     name, content = named
     if isinstance(content, PictureError):
         raise content
@@ -79,5 +79,5 @@ def _table(names: list[str], errors: list[str | None], found: list[NDArray[np.fl
     bad = np.array([error is not None for error in errors], dtype=bool)
     if found:
         probabilities[~bad] = np.concatenate(found)
-    columns = {name: pa.array(probabilities[:, place], mask=bad) for place, name in enumerate(classes)}
+    columns = {name: pa.array(probabilities[:, column], mask=bad) for column, name in enumerate(classes)}
     return pa.table({"image": pa.array(names, pa.string()), "error": pa.array(errors, pa.string())} | columns)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from taglens.bulk.plan import BulkPlan
-from taglens.bulk.predict import Done, predict_part
+from taglens.bulk.predict import PartCounts, predict_part
 from taglens.errors import TagLensError
 from taglens.inference.model import load_model
 
@@ -24,7 +24,7 @@ class Workers:
     threads: int | None = 1
 
 
-def run_on_ray(plan: BulkPlan, workers: Workers) -> Iterator[Done]:
+def run_on_ray(plan: BulkPlan, workers: Workers) -> Iterator[PartCounts]:
     """Predict the parts that are not done on a Ray cluster, or on a local one if none runs.
 
     Every machine must see the model, the output folder and the pictures under the same names. A part that two workers predict, because
@@ -51,7 +51,7 @@ def run_on_ray(plan: BulkPlan, workers: Workers) -> Iterator[Done]:
         num_gpus=int(workers.device == "cuda"),
     )
     for row in results.iter_rows():
-        yield Done(row["pictures"], row["bad"])
+        yield PartCounts(row["pictures"], row["bad"])
 
 
 class _Worker:
@@ -59,7 +59,7 @@ class _Worker:
 
     def __init__(self, folder: Path, workers: Workers) -> None:
         self._plan, self._batch = BulkPlan(folder), workers.batch
-        self._model = load_model(workers.model, workers.device, workers.threads)
+        self._model = load_model(workers.model, device=workers.device, threads=workers.threads)
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         number = row["part"]

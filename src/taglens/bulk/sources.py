@@ -20,15 +20,15 @@ Named: TypeAlias = tuple[str, bytes | PictureError]
 """A picture's name, and its file's content or why there is none."""
 
 
-class Part(NamedTuple):
+class BulkPart(NamedTuple):
     """Some pictures of the whole."""
 
     kind: Literal["files", "tar", "parquet"]
-    places: tuple[str, ...]
+    sources: tuple[str, ...]
     """Picture files; or one tar archive; or one row group of a Parquet file, as FILE#NUMBER."""
 
 
-def list_parts(inputs: Sequence[str], size: int) -> Iterator[Part]:
+def list_parts(inputs: Sequence[str], size: int) -> Iterator[BulkPart]:
     """Divide pictures into parts: ``size`` picture files, one tar archive, or one row group of a Parquet file each.
 
     ``inputs`` are files, folders and globs, here or behind any address that fsspec knows (s3://..., gs://..., https://...). A picture
@@ -38,41 +38,41 @@ def list_parts(inputs: Sequence[str], size: int) -> Iterator[Part]:
         TagLensError: nothing is there, or the address needs a package that is not installed.
     """
     single: list[str] = []
-    for place in _once(place for given in inputs for place in _expand(given)):
-        if place.endswith(TARS):
-            yield Part("tar", (place,))
-        elif place.endswith(".parquet"):
-            yield from (Part("parquet", (f"{place}#{group}",)) for group in range(_count_groups(place)))
+    for source in _once(source for given in inputs for source in _expand(given)):
+        if source.endswith(TARS):
+            yield BulkPart("tar", (source,))
+        elif source.endswith(".parquet"):
+            yield from (BulkPart("parquet", (f"{source}#{group}",)) for group in range(_count_groups(source)))
         else:
-            single.append(place)
+            single.append(source)
             if len(single) == size:
-                yield Part("files", tuple(single))
+                yield BulkPart("files", tuple(single))
                 single = []
     if single:
-        yield Part("files", tuple(single))
+        yield BulkPart("files", tuple(single))
 
 
-def read_part(part: Part) -> Iterator[Named]:
+def read_part(part: BulkPart) -> Iterator[Named]:
     """Yield the pictures of a part in their order; a file that cannot be read comes with its error.
 
     Raises:
         TagLensError: an archive or a Parquet file is damaged, so that nobody knows what was in it.
     """
     if part.kind == "files":
-        yield from map(_read_file, part.places)
+        yield from map(_read_file, part.sources)
     elif part.kind == "tar":
-        yield from _read_tar(part.places[0])
+        yield from _read_tar(part.sources[0])
     else:
-        yield from _read_rows(part.places[0])
+        yield from _read_rows(part.sources[0])
 
 
-def open_binary(place: str) -> AbstractContextManager[BinaryIO]:
+def open_binary(source: str) -> AbstractContextManager[BinaryIO]:
     """Open a path or an address for reading."""
-    if "://" not in place:
-        return open(place, "rb")
+    if "://" not in source:
+        return open(source, "rb")
     import fsspec
 
-    opened: AbstractContextManager[BinaryIO] = fsspec.open(place, "rb")
+    opened: AbstractContextManager[BinaryIO] = fsspec.open(source, "rb")
     return opened
 
 
@@ -82,7 +82,7 @@ def _expand(given: str) -> Iterator[str]:
     elif os.path.isfile(given):
         yield given
     elif glob.has_magic(given):
-        found = sorted(place for place in glob.iglob(given, recursive=True) if _is_source(place))
+        found = sorted(source for source in glob.iglob(given, recursive=True) if _is_source(source))
         if not found:
             raise TagLensError(f"{given}: nothing matches; check the pattern, in quotes")
         yield from found
@@ -98,42 +98,42 @@ def _expand_address(given: str) -> Iterator[str]:
         found = system.glob(path) if glob.has_magic(path) else system.find(path)
     except (ImportError, OSError, ValueError) as error:
         raise TagLensError(f"{given}: cannot be listed ({error}); expected an address that fsspec knows") from error
-    places = sorted(system.unstrip_protocol(one) for one in found if _is_source(one))
-    if not places:
+    sources = sorted(system.unstrip_protocol(one) for one in found if _is_source(one))
+    if not sources:
         raise TagLensError(f"{given}: no pictures, tar archives or Parquet files there")
-    yield from places
+    yield from sources
 
 
-def _is_source(place: str) -> bool:
-    return is_picture_name(os.path.basename(place)) or place.endswith((*TARS, ".parquet"))
+def _is_source(source: str) -> bool:
+    return is_picture_name(os.path.basename(source)) or source.endswith((*TARS, ".parquet"))
 
 
-def _once(places: Iterable[str]) -> Iterator[str]:
+def _once(sources: Iterable[str]) -> Iterator[str]:
     seen: set[str] = set()
-    for place in places:
-        if place not in seen:
-            seen.add(place)
-            yield place
+    for source in sources:
+        if source not in seen:
+            seen.add(source)
+            yield source
 
 
-def _read_file(place: str) -> Named:
+def _read_file(source: str) -> Named:
     try:
-        with open_binary(place) as file:
-            return place, file.read()
+        with open_binary(source) as file:
+            return source, file.read()
     except OSError as error:
-        return place, PictureError(f"{place}: cannot be read ({error.strerror or error})")
+        return source, PictureError(f"{source}: cannot be read ({error.strerror or error})")
 
 
-def _read_tar(place: str) -> Iterator[Named]:
+def _read_tar(source: str) -> Iterator[Named]:
     try:
-        with open_binary(place) as file, tarfile.open(fileobj=file) as archive:
+        with open_binary(source) as file, tarfile.open(fileobj=file) as archive:
             for member in archive:
                 content = archive.extractfile(member) if member.isfile() and is_picture_name(os.path.basename(member.name)) else None
                 if content is not None:
-                    yield f"{place}/{member.name}", content.read()
+                    yield f"{source}/{member.name}", content.read()
             _require_end(archive)
     except (OSError, tarfile.TarError, EOFError) as error:
-        raise TagLensError(f"{place}: not a whole tar archive ({error}); copy it again") from error
+        raise TagLensError(f"{source}: not a whole tar archive ({error}); copy it again") from error
 
 
 def _require_end(archive: tarfile.TarFile) -> None:
@@ -144,8 +144,8 @@ def _require_end(archive: tarfile.TarFile) -> None:
         raise tarfile.ReadError("it is cut off")
 
 
-def _read_rows(place: str) -> Iterator[Named]:
-    path, _, group = place.rpartition("#")
+def _read_rows(source: str) -> Iterator[Named]:
+    path, _, group = source.rpartition("#")
     try:
         with open_binary(path) as file:
             table = pq.ParquetFile(file)
@@ -158,12 +158,12 @@ def _read_rows(place: str) -> Iterator[Named]:
         yield f"{path}#{row}", data if data is not None else PictureError(f"{path}#{row}: no picture in this row")
 
 
-def _count_groups(place: str) -> int:
+def _count_groups(source: str) -> int:
     try:
-        with open_binary(place) as file:
+        with open_binary(source) as file:
             return int(pq.ParquetFile(file).num_row_groups)
     except (OSError, *DAMAGE) as error:
-        raise TagLensError(f"{place}: not a whole Parquet file ({error}); copy it again") from error
+        raise TagLensError(f"{source}: not a whole Parquet file ({error}); copy it again") from error
 
 
 def _picture_column(schema: pa.Schema, path: str) -> str:

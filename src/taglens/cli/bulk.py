@@ -1,48 +1,65 @@
-"""``taglens predict --shards``: millions of pictures into a folder of Parquet files."""
+"""``taglens bulk RUN|MODEL.onnx IMAGES...``: millions of pictures into a folder of Parquet files."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
 
 from taglens.cli.console import progress, say, warn
-from taglens.cli.options import device_name
-from taglens.errors import OutputError, TagLensError
+from taglens.cli.options import Device, device_name
+from taglens.errors import TagLensError
 
 if TYPE_CHECKING:
     from taglens.bulk.plan import BulkPlan
-    from taglens.bulk.predict import Done
-    from taglens.cli.predict import Predict
+    from taglens.bulk.predict import PartCounts
 
 
-def require_bulk_options(config: "Predict") -> None:
-    """Refuse options that do not go together.
+@dataclass(frozen=True, kw_only=True)
+class Bulk:
+    """Write the probability of every class for any number of pictures, as a folder of Parquet files.
 
-    Raises:
-        TagLensError: --shards with what it does not do, or without --out; or another of its options without it.
+    An unreadable picture gets a row with the reason. Killed and started again, the same command goes on where it was.
+
+        $ taglens bulk runs/mine new-photos --out predictions
+        $ taglens bulk model.onnx s3://bucket/photos --shards 5000 --out predictions
     """
-    if config.shards is None:
-        if config.engine == "ray" or config.workers != 1 or config.threads is not None:
-            raise TagLensError("--engine ray, --workers and --threads need --shards N")
-        return
-    if config.shards < 1 or config.workers < 1 or (config.threads is not None and config.threads < 1):
-        raise TagLensError("--shards, --workers and --threads must be at least 1")
-    if config.out is None:
-        raise OutputError("--shards writes a folder; pass --out FOLDER")
-    other = {"--format": config.format, "--heatmaps": config.heatmaps, "--classes": config.classes, "--threshold": config.threshold}
-    wrong = [name for name, value in other.items() if value not in (None, ())]
-    if wrong:
-        raise TagLensError(f"{', '.join(wrong)}: not with --shards, which writes the probability of every class as Parquet")
+
+    model: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN|MODEL.onnx")]
+    """Folder that `taglens train` made, or file that `taglens export` made."""
+    images: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="IMAGES...")]
+    """Pictures, folders (searched to the bottom), globs in quotes, tar archives (WebDataset), Parquet files with pictures in a column,
+    and addresses such as s3://bucket/photos."""
+    out: Path
+    """Folder to write."""
+    shards: int = 1000
+    """Pictures in each file (an archive, or a row group of a Parquet file, stays whole)."""
+    engine: Literal["local", "ray"] = "local"
+    """This process alone, or Ray's workers on one machine or many."""
+    workers: int = 1
+    """With --engine ray: how many workers."""
+    threads: int | None = None
+    """Cores that one batch may use; none: all, or one for each of Ray's workers."""
+    batch: int = 32
+    """Pictures encoded together."""
+    device: Device = "auto"
+    """Where a run computes; an .onnx file computes on the CPU."""
+
+    def __post_init__(self) -> None:
+        if not self.images:
+            raise TagLensError("no picture given; name pictures, folders or globs behind the model")
+        if min(self.shards, self.workers, self.batch, 1 if self.threads is None else self.threads) < 1:
+            raise TagLensError("--shards, --workers, --threads and --batch must be at least 1")
 
 
-def run_bulk(config: "Predict") -> int:
+def run(config: Bulk) -> int:
     """Predict the parts that are not done yet; 1 if every picture is unreadable."""
     from taglens.bulk.plan import BulkPlan, BulkSettings
     from taglens.bulk.sources import list_parts
     from taglens.inference.model import model_hash
 
-    assert config.shards is not None
-    assert config.out is not None
-    settings = BulkSettings(config.images, config.shards, model_hash(config.run), config.batch)
+    settings = BulkSettings(config.images, config.shards, model_hash(config.model), config.batch)
     plan = BulkPlan.open(config.out, settings, list_parts(config.images, config.shards))
     remaining = len(plan.remaining())
     if 0 < remaining < len(plan):
@@ -61,18 +78,16 @@ def run_bulk(config: "Predict") -> int:
     return int(0 < pictures == bad)
 
 
-def _predict(config: "Predict", plan: "BulkPlan") -> Iterator["Done"]:
+def _predict(config: Bulk, plan: "BulkPlan") -> Iterator["PartCounts"]:
     from taglens.bulk.predict import require_columns, run_here
     from taglens.bulk.ray import Workers, run_on_ray
     from taglens.inference.model import load_model
 
     # an exported file needs no torch, which alone knows of devices
-    device = "cpu" if config.run.suffix == ".onnx" else device_name(config.device)
-    model = load_model(config.run, device, config.threads)
+    device = "cpu" if config.model.suffix.lower() == ".onnx" else device_name(config.device)
+    model = load_model(config.model, device=device, threads=config.threads)
     require_columns(model.classes)
     if config.engine == "local":
         return run_here(plan, model, config.batch)
-    workers = Workers(
-        count=config.workers, model=Path(config.run).absolute(), device=device, batch=config.batch, threads=config.threads or 1
-    )
+    workers = Workers(count=config.workers, model=config.model.absolute(), device=device, batch=config.batch, threads=config.threads or 1)
     return run_on_ray(plan, workers)

@@ -9,7 +9,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from taglens.cli.console import output, say, say_next, warn
-from taglens.cli.options import Data, Device, OnBadImage, ReadOptions, Run, device_name, require_run
+from taglens.cli.options import Data, Device, ReadOptions, Run, device_name, require_run
+from taglens.datasets.pictures import OnBadImage
 from taglens.datasets.source import DataOptions, Part
 from taglens.errors import TagLensError
 
@@ -65,15 +66,15 @@ def run(config: Complete) -> int:
         import scipy  # noqa: F401
     except ImportError as error:
         raise TagLensError(f"taglens complete needs {error.name}: pip install 'taglens[complete]'") from error
-    from taglens.completion.complete import CompleteConfig, complete
-    from taglens.completion.filling import Asked
+    from taglens.completion.complete import CompleteConfig, complete_table
+    from taglens.completion.filling import Targets
     from taglens.completion.report import require_free, write_completion
 
     require_free(config.out, force=config.force)
     plan = CompleteConfig(
         run=config.run,
         data=config.data,
-        asked=Asked(precision=config.precision, npv=config.npv, confidence=config.confidence),
+        targets=Targets(precision=config.precision, npv=config.npv, confidence=config.confidence),
         folds=config.folds,
         seed=config.seed,
         part=config.part,
@@ -82,7 +83,7 @@ def run(config: Complete) -> int:
         cache=config.cache,
         device=device_name(config.device),
     )
-    completion = complete(plan, progress=sys.stderr.isatty(), say=say)
+    completion = complete_table(plan, progress=sys.stderr.isatty(), say=say)
     table, *beside = write_completion(completion, config.out, force=config.force)
     _print(completion)
     say(f"wrote {table}, and beside it {', '.join(path.name for path in beside)}")

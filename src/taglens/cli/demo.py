@@ -5,6 +5,7 @@ from pathlib import Path
 
 from taglens.cli import train
 from taglens.cli.console import say
+from taglens.cli.options import TypedData
 from taglens.errors import TagLensError
 
 
@@ -34,4 +35,5 @@ class Demo:
 def run(config: Demo) -> int:
     """Draw, train, compare."""
     say(f"{config.scenes:,} drawn scenes, {config.known:.0%} of the training labels known; the rest is hidden")
-    return train.run(train.Train(data=f"scenes:{config.scenes}", known=config.known, seed=config.seed, out=config.out, force=config.force))
+    data = TypedData(data=f"scenes:{config.scenes}")
+    return train.run(train.Train(data=data, known=config.known, seed=config.seed, out=config.out, force=config.force))

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taglens.cli.console import evaluated_on, print_classes, print_scores, progress, say, warn
-from taglens.cli.options import Data, Device, OnBadImage, ReadOptions, Run, device_name, require_free, require_run
+from taglens.cli.options import Data, Device, ReadOptions, Run, device_name, require_free, require_run
+from taglens.datasets.pictures import OnBadImage
 from taglens.datasets.source import DataOptions, Part, read_data
 from taglens.labels.files.tables import examine_table
 

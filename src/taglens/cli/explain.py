@@ -8,7 +8,8 @@ import tyro
 from rich.table import Table
 
 from taglens.cli.console import output, progress, say, warn
-from taglens.cli.options import Device, OnBadImage, ReadOptions, Run, device_name, require_free, require_run
+from taglens.cli.options import Device, ReadOptions, Run, device_name, require_free, require_run
+from taglens.datasets.pictures import OnBadImage
 from taglens.datasets.source import DataOptions, Part, read_data
 from taglens.errors import PictureError, TagLensError
 

@@ -1,14 +1,17 @@
 """``taglens export RUN``: a run as one ONNX file, checked against PyTorch."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
 
 from taglens.cli.console import say, say_next, warn
 from taglens.cli.options import Run, require_run
 from taglens.errors import TagLensError
+from taglens.export.options import ExportOptions
 
 if TYPE_CHECKING:
     from taglens.export.onnx_file import Exported
@@ -26,16 +29,9 @@ class Export:
 
     run: Run
     """Folder that `taglens train` made."""
-    format: Literal["onnx"] = "onnx"
-    """Kind of file."""
-    precision: Literal["float32", "fp16", "int8"] = "float32"
-    """float32; fp16: half the size, computed in float32; int8: a half to a third of the size, for CPUs. Look at the printed difference."""
     out: Path | None = None
     """File to write; none: model.onnx (or model-int8.onnx ...) in the run folder."""
-    force: bool = False
-    """Replace the file if it is there."""
-    no_heatmaps: bool = False
-    """Leave the heatmaps out."""
+    options: Annotated[ExportOptions, tyro.conf.arg(name="")] = field(default_factory=ExportOptions)
     pictures: tuple[str, ...] = ()
     """Pictures, folders or globs to compare on; none: the run's test part."""
     calibration_pictures: tuple[str, ...] = ()
@@ -51,22 +47,22 @@ class Export:
 def run(config: Export) -> int:
     """Export, compare, report."""
     require_run(config.run)
-    from taglens.export.onnx_file import ExportOptions, export_onnx
+    from taglens.export.onnx_file import export_onnx
     from taglens.recognizer import Recognizer
 
-    suffix = "" if config.precision == "float32" else f"-{config.precision}"
+    precision = config.options.precision
+    suffix = "" if precision == "float32" else f"-{precision}"
     out = config.out or config.run / f"model{suffix}.onnx"
-    options = ExportOptions(precision=config.precision, heatmaps=not config.no_heatmaps, force=config.force)
     recognizer = Recognizer.load(config.run)
     check = _pictures(config.pictures, config, "test")
-    calibration = _pictures(config.calibration_pictures, config, "train") if config.precision == "int8" else []
-    _report(export_onnx(recognizer, out, check, calibration=calibration, options=options, run=config.run))
+    calibration = _pictures(config.calibration_pictures, config, "train") if precision == "int8" else []
+    _report(export_onnx(recognizer, out, check, calibration=calibration, options=config.options, run=config.run))
     return 0
 
 
 def _pictures(named: tuple[str, ...], config: Export, part: Literal["train", "test"]) -> Sequence[Path]:
     from taglens.datasets.files import list_pictures
-    from taglens.runs.pictures import run_pictures
+    from taglens.export.parity import run_pictures
 
     found: Iterable[Path] = list_pictures(named) if named else run_pictures(config.run, part, config.most)
     return list(islice(found, config.most))

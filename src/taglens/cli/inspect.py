@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from rich.markup import escape
 from rich.table import Table
@@ -28,7 +27,7 @@ class Inspect:
 
     data: Data
     """A CSV, Parquet or JSON table, or name:root such as voc2007:/data/VOCdevkit."""
-    part: Literal["train", "test", "all"] = "all"
+    part: Part = "all"
     """Part of the data to look at."""
     options: ReadOptions = field(default_factory=DataOptions)
     check_pictures: bool = False
@@ -43,8 +42,7 @@ class Inspect:
 
 def run(config: Inspect) -> int:
     """Print the counts and problems of ``config.data``; return 0, or 1 if there is an error among the problems."""
-    part: Part = config.part
-    reading = examine_data(config.data, part, config.options)
+    reading = examine_data(config.data, config.part, config.options)
     problems = list(reading.problems)
     if reading.table is not None:
         problems += _table_problems(reading, config)

@@ -19,6 +19,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "train": ("Train", "learn from the known labels; a run folder with a report"),
     "evaluate": ("Evaluate", "compare a run with the known labels of some data"),
     "predict": ("Predict", "probabilities, tags and heatmaps of pictures"),
+    "bulk": ("Bulk", "probabilities of millions of pictures, in Parquet files"),
     "explain": ("Explain", "where runs look, side by side, and how often they are right"),
     "complete": ("Complete", "fill the unknown cells that it may at the precision you ask"),
     "review": ("Review", "settle uncertain labels in the browser, by keyboard"),
@@ -73,8 +74,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:  # a file that no room expected to fail
         from taglens.outputs import refused
 
-        place = error.filename2 or error.filename
-        found = refused(error, f"cannot use {place}" if place else "a file or connection failed")
+        path = error.filename2 or error.filename
+        found = refused(error, f"cannot use {path}" if path else "a file or connection failed")
         return _refused(found.with_traceback(error.__traceback__), words)
 
 
@@ -94,13 +95,15 @@ def parse(arguments: Sequence[str]) -> tuple[Any, Callable[[Any], int]]:
     """Return the options of the verb that comes first and the function that carries it out.
 
     Raises:
-        TagLensError: there is no such verb.
+        TagLensError: there is no such verb, or it was asked for what another does now.
     """
     import tyro
 
     verb = arguments[0]
     if verb not in VERBS:
         raise unknown_name("command", verb, VERBS)
+    if verb == "predict" and any(word.partition("=")[0] == "--shards" for word in arguments):
+        raise TagLensError("predict has no --shards any more; use: taglens bulk RUN IMAGES... --shards N --out FOLDER")
     module = import_module(f"taglens.cli.{verb}")
     options: type = getattr(module, VERBS[verb][0])
     style = (tyro.conf.FlagCreatePairsOff,)

@@ -1,21 +1,78 @@
-"""Options that several verbs share, and what is asked of them before anything heavy is loaded."""
+"""Options that several verbs share, what people type turned into what is meant, and what is asked before anything heavy is loaded."""
 
+import dataclasses
 import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 import tyro
 
+from taglens.datasets.pictures import OnBadImage
 from taglens.datasets.source import DataOptions
 from taglens.errors import OutputError, RunError, TagLensError
+from taglens.outputs import read_object
+from taglens.runs.config import DataConfig
 
 Device: TypeAlias = Literal["auto", "cpu", "cuda"]
-BackbonePrecision: TypeAlias = Literal["auto", "float32", "bfloat16", "float16"]
-OnBadImage: TypeAlias = Literal["error", "skip"]
 Run: TypeAlias = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
 Data: TypeAlias = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
 ReadOptions: TypeAlias = Annotated[DataOptions, tyro.conf.arg(name="")]
 """How data are read: options without a name before them."""
+Config = TypeVar("Config")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TypedData(DataConfig):
+    """DataConfig as it is typed: names come from a file, the device may be found out."""
+
+    data: Data
+    names: tyro.conf.Suppress[Mapping[str, str]] = field(default_factory=dict)
+    names_file: Annotated[Path | None, tyro.conf.arg(name="names")] = None
+    """JSON file of the words for a class in prompts: {"tvmonitor": "television", ...}."""
+    options: ReadOptions = field(default_factory=DataOptions)
+    on_bad: Annotated[OnBadImage, tyro.conf.arg(name="on-bad-image")] = "error"
+    device: Device = "auto"
+
+    def meant(self) -> DataConfig:
+        """Return the configuration that this means.
+
+        Raises:
+            TagLensError: the prompt names or the device cannot be used.
+        """
+        return meant(DataConfig, self, names=read_names(self.names_file), device=device_name(self.device))
+
+
+DataArguments: TypeAlias = Annotated[TypedData, tyro.conf.arg(name="")]
+
+
+def meant(kind: type[Config], typed: Config, **changes: Any) -> Config:
+    """Return the configuration in what was typed, whose class adds options to those of ``kind``."""
+    values = {entry.name: getattr(typed, entry.name) for entry in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    return kind(**values | changes)
+
+
+def read_names(path: Path | None) -> dict[str, str]:
+    """Return the words for classes from a JSON file; none from no file.
+
+    Raises:
+        TagLensError: the file is missing, no JSON, or not an object of texts.
+    """
+    if path is None:
+        return {}
+    other = 'expected an object of class names and words such as {"tvmonitor": "television"}'
+    names = read_object(
+        path,
+        kind=TagLensError,
+        missing="expected a JSON file of class names and words",
+        damaged='expected such as {"tvmonitor": "television"}',
+        other=other,
+        called=f"--names {path}",
+    )
+    if not all(isinstance(words, str) for words in names.values()):
+        raise TagLensError(f"--names {path}: {other}")
+    return names
 
 
 def device_name(device: Device) -> str:
@@ -38,7 +95,7 @@ def require_run(folder: Path) -> None:
     if (folder / "recognizer.json").is_file():
         return
     if folder.suffix == ".onnx":
-        raise RunError(f"{folder}: an exported file; it predicts with --shards N --out FOLDER, and serves. Expected the folder of a run")
+        raise RunError(f"{folder}: an exported file; it predicts with `taglens bulk`, and serves. Expected the folder of a run")
     runs = [str(found.parent) for place in (folder, folder / "runs", folder.parent) for found in sorted(place.glob("*/recognizer.json"))]
     near = [*difflib.get_close_matches(str(folder), runs, n=1), *runs][:1]
     raise RunError(

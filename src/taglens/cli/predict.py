@@ -10,10 +10,10 @@ from typing import IO, TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from taglens.cli.bulk import require_bulk_options, run_bulk
 from taglens.cli.console import progress, say, warn
-from taglens.cli.options import Device, OnBadImage, Run, device_name, require_free, require_run
+from taglens.cli.options import Device, Run, device_name, require_free, require_run
 from taglens.datasets.files import list_pictures
+from taglens.datasets.pictures import OnBadImage
 from taglens.errors import OutputError, PictureError, TagLensError, unknown_name
 
 if TYPE_CHECKING:
@@ -28,13 +28,10 @@ if TYPE_CHECKING:
 class Predict:
     """Write each picture's probability of every class, and heatmaps of where it was seen.
 
-    Prints CSV unless --out names a file; pictures are read as they come, so a folder of any size will do. With --shards the output is a
-    folder of Parquet files, RUN may be an exported .onnx file, IMAGES may also be tar archives (WebDataset), Parquet files with pictures
-    in a column, and addresses such as s3://bucket/photos; an unreadable picture gets a row with the reason. Killed and started again,
-    the same command goes on where it was.
+    Prints CSV unless --out names a file; pictures are read as they come, so a folder of any size will do. For millions of pictures,
+    archives, remote addresses and .onnx files there is `taglens bulk`.
 
         $ taglens predict runs/mine new-photos --out tags.csv --heatmaps heat
-        $ taglens predict runs/mine new-photos --shards 1000 --out predictions
     """
 
     run: Run
@@ -59,14 +56,6 @@ class Predict:
     """Pictures encoded together."""
     device: Device = "auto"
     """Where to compute."""
-    shards: int | None = None
-    """Write a folder of Parquet files with this many pictures each (an archive, or a row group of a Parquet file, stays whole)."""
-    engine: Literal["local", "ray"] = "local"
-    """With --shards: this process alone, or Ray's workers on one machine or many."""
-    workers: int = 1
-    """With --engine ray: how many workers."""
-    threads: int | None = None
-    """With --shards: cores that one batch may use; none: all, or one for each of Ray's workers."""
 
     def __post_init__(self) -> None:
         if not self.images:
@@ -75,13 +64,10 @@ class Predict:
             raise TagLensError(f"--threshold must lie between 0 and 1, came {self.threshold}")
         if self.format == "parquet" and self.out is None:
             raise OutputError("parquet cannot be printed; pass --out FILE")
-        require_bulk_options(self)
 
 
 def run(config: Predict) -> int:
     """Predict and write."""
-    if config.shards is not None:
-        return run_bulk(config)
     require_run(config.run)
     if config.out is not None:
         require_free(config.out, force=config.force)
@@ -91,17 +77,18 @@ def run(config: Predict) -> int:
     from taglens.recognizer import Recognizer
 
     recognizer = Recognizer.load(config.run, device=device_name(config.device))
-    places = _places(config.classes, recognizer.classes)
+    columns = _columns(config.classes, recognizer.classes)
     thresholds = _thresholds(recognizer, config.threshold)
-    names = [recognizer.classes[place] for place in places]
+    names = [recognizer.classes[column] for column in columns]
     form = config.format or (form_of(config.out) if config.out else "csv")
-    rows = _only(_stream(recognizer, config, pictures, thresholds, places), places)
+    stream = _stream(recognizer, config, pictures, thresholds, columns)
+    rows = (replace(row, probabilities=row.probabilities[columns]) for row in stream)
     if form == "tags" and config.out is not None:  # a table, so its names are relative to where it lies
         home = config.out.parent.resolve()
         rows = (replace(row, path=Path(os.path.relpath(row.path, home))) for row in rows)
     target: Path | IO[bytes] = config.out or sys.stdout.buffer
     try:
-        write_predictions(rows, names, thresholds[places], target, form, force=config.force)
+        write_predictions(rows, names, thresholds[columns], target, form, force=config.force)
     except KeyboardInterrupt as interruption:
         interruption.add_note(f"{config.out} was not written" if config.out else "the rows above are complete")
         raise
@@ -111,10 +98,11 @@ def run(config: Predict) -> int:
 
 
 def _stream(
-    recognizer: "Recognizer", config: Predict, pictures: Iterable[Path], thresholds: "NDArray[np.float64]", places: list[int]
+    recognizer: "Recognizer", config: Predict, pictures: Iterable[Path], thresholds: "NDArray[np.float64]", columns: list[int]
 ) -> Iterator["PicturePrediction"]:
     from taglens.inference.heatmap_files import HeatmapFolder, save_heatmaps
     from taglens.inference.predictor import predict_pictures
+    from taglens.metrics.threshold import shown_columns
 
     def skip(path: Path, error: PictureError) -> None:
         warn(f"left out: {error}")
@@ -123,31 +111,15 @@ def _stream(
     stream = predict_pictures(recognizer, pictures, batch=config.batch, maps=maps, on_bad=config.on_bad_image, on_skip=skip)
     if config.heatmaps is not None:
         folder = HeatmapFolder(config.heatmaps, recognizer.classes)
-        shown = _Shown(thresholds, places if config.classes else None)
+
+        def shown(probabilities: "NDArray[np.float32]") -> list[int]:
+            return columns if config.classes else shown_columns(probabilities, thresholds)
+
         stream = save_heatmaps(stream, folder, shown, recognizer.backbone.transform)
     return progress(stream, "predicting")
 
 
-@dataclass(frozen=True)
-class _Shown:
-    """Chooses the classes whose heatmaps are written."""
-
-    thresholds: "NDArray[np.float64]"
-    places: list[int] | None
-
-    def __call__(self, probabilities: "NDArray[np.float32]") -> list[int]:
-        if self.places is not None:
-            return self.places
-        from taglens.metrics.threshold import tag_places
-
-        return tag_places(probabilities, self.thresholds) or [int(probabilities.argmax())]
-
-
-def _only(rows: Iterable["PicturePrediction"], places: list[int]) -> Iterator["PicturePrediction"]:
-    return (replace(row, probabilities=row.probabilities[places]) for row in rows)
-
-
-def _places(chosen: tuple[str, ...], classes: tuple[str, ...]) -> list[int]:
+def _columns(chosen: tuple[str, ...], classes: tuple[str, ...]) -> list[int]:
     for name in chosen:
         if name not in classes:
             raise unknown_name("class", name, classes)

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from taglens.cli.console import output, say, say_next, warn
-from taglens.cli.options import Data, Device, OnBadImage, ReadOptions, Run, device_name, require_run
+from taglens.cli.options import Data, Device, ReadOptions, Run, device_name, require_run
+from taglens.datasets.pictures import OnBadImage
 from taglens.datasets.source import DataOptions, Part
 from taglens.errors import TagLensError
 
@@ -107,8 +108,7 @@ def _serve(review: "ReviewConfig", config: Review) -> int:
     from taglens.review.app import serve_review
     from taglens.review.pictures import ReviewPictures
     from taglens.review.start import one_at_a_time, open_review
-    from taglens.web.security import is_loopback
-    from taglens.web.server import listen
+    from taglens.web.server import is_loopback, listen
 
     listening = listen(config.host, config.port)
     with listening, one_at_a_time(review.files().journal):

@@ -38,17 +38,16 @@ class Serve:
 
 def run(config: Serve) -> int:
     """Load, listen, serve."""
-    from taglens.inference.model import load_engine
+    from taglens.inference.model import load_model
     from taglens.serve.app import serve_predictions
-    from taglens.web.security import is_loopback
-    from taglens.web.server import listen
+    from taglens.web.server import is_loopback, listen
 
     key = api_key(config.key_file)
     if key is None and not is_loopback(config.host):
         warn(f"everybody who reaches {config.host} can use this server; set {KEY_VARIABLE} to ask for a key")
-    engine = load_engine(config.model)
+    model = load_model(config.model, text=True)
     listening = listen(config.host, config.port)
-    serve_predictions(engine, listening, config.options, key=key, ready=lambda url: say(f"serving {config.model} at {url}"))
+    serve_predictions(model, listening, config.options, key=key, ready=lambda url: say(f"serving {config.model} at {url}"))
     return 0
 
 

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Protocol
 
@@ -11,16 +11,12 @@ import tyro
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from taglens.cli.console import errors, say, warn
-from taglens.cli.options import BackbonePrecision, Data, Device, OnBadImage, ReadOptions
-from taglens.cli.train import data_config, warn_of_tiny
-from taglens.datasets.source import DataOptions
+from taglens.cli.options import DataArguments, meant
+from taglens.cli.train import warn_of_tiny
 from taglens.errors import TagLensError
-from taglens.labels.hiding import SettingName
-from taglens.sweeps.variants import Disguise
-from taglens.training.config import TrainConfig
+from taglens.sweeps.config import SweepConfig
 
 if TYPE_CHECKING:
-    from taglens.sweeps.plan import SweepConfig
     from taglens.sweeps.sweep import Outcome, Plan
 
 METHODS_HELP = """semantic_aware, zero_shot, linear_probe, coop, dualcoop, positive_coop; all: these six.
@@ -31,7 +27,7 @@ start_random (starts: these three), no_residual, no_mix, shared_prompts, publish
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sweep:
+class Sweep(SweepConfig):
     """Compare methods over shares of known labels and seeds, several runs at once; features are computed once.
 
     Killed or interrupted, the same command goes on where it was. DIR gets summary.csv with a row for each run, sweep.json with all
@@ -41,43 +37,17 @@ class Sweep:
         $ taglens sweep voc2007:VOCdevkit --backbone RN101/openai --image-size 448 --methods all
     """
 
-    data: Data
-    """A CSV, Parquet or JSON table, or name:root such as voc2007:/data/VOCdevkit."""
-    known: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-    """Shares of labels that stay known; for another --setting its amounts."""
+    data: DataArguments
     methods: Annotated[tuple[str, ...], tyro.conf.arg(help=METHODS_HELP)] = ("all",)
-    seeds: int = 1
-    """Number of repetitions, seeds 0, 1, ...; each changes the hidden labels and the training."""
-    setting: SettingName = "proportion"
-    """How labels are hidden."""
-    backbone: str = "tiny"
-    """tiny, MODEL/TAG of open_clip such as RN101/openai, hf-hub:..., or a local path.json:path.safetensors."""
-    image_size: int | None = None
-    """Side of the pictures in pixels; none: the backbone's own. 448 is the field's."""
-    backbone_precision: BackbonePrecision = "auto"
-    """Number format of the backbone's products; auto: bfloat16 on a GPU that has it, else float32."""
-    views: int = 1
-    """Views of each training picture: 1 as it is, 2 with its mirror image, more with seeded crops; each epoch sees one, at random."""
-    names: Path | None = None
-    """JSON file of the words for a class in prompts: {"tvmonitor": "television", ...}."""
-    class_names: tuple[Disguise, ...] = ("own",)
-    """How prompts call the classes: own names, codes that mean nothing ("class a1"), shuffled among each other; each method with each."""
     out: Path = Path("runs/sweep")
     """Folder of the sweep; a later call may add methods, shares and seeds, but change nothing else."""
     force: bool = False
     """Delete an earlier sweep in that folder."""
     jobs: int | None = None
     """Runs at once, one processor core each; none: as many as there are cores, or GPUs with --device cuda."""
-    options: ReadOptions = field(default_factory=DataOptions)
-    on_bad_image: OnBadImage = "error"
-    """Stop at an unreadable picture, or leave it out."""
-    cache: Path | None = None
-    """Folder of the feature store; none: TAGLENS_CACHE or the user's cache folder."""
-    device: Device = "auto"
-    """Where to compute."""
-    training: TrainConfig = field(default_factory=TrainConfig)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.jobs is not None and self.jobs < 1:
             raise TagLensError(f"--jobs must be at least 1, came {self.jobs}")
 
@@ -88,22 +58,12 @@ class _Bar(Protocol):
 
 def run(config: Sweep) -> int:
     """Plan, say what will be done, do it."""
-    from taglens.sweeps.plan import SweepConfig
-
-    warn_of_tiny(config)
-    plan = SweepConfig(
-        data=data_config(config),
-        methods=config.methods,
-        known=config.known,
-        seeds=config.seeds,
-        setting=config.setting,
-        class_names=config.class_names,
-        training=config.training,
-    )
+    plan = meant(SweepConfig, config, data=config.data.meant())
+    warn_of_tiny(plan.data)
     return run_sweep(plan, config.out, jobs=config.jobs, force=config.force)
 
 
-def run_sweep(config: "SweepConfig", out: Path, *, jobs: int | None = None, force: bool = False) -> int:
+def run_sweep(config: SweepConfig, out: Path, *, jobs: int | None = None, force: bool = False) -> int:
     """Carry out a sweep with progress on the screen; 1 if a run failed."""
     from taglens.sweeps.sweep import carry_out, default_workers, plan_sweep
 
@@ -121,10 +81,10 @@ def run_sweep(config: "SweepConfig", out: Path, *, jobs: int | None = None, forc
 def _follow(plan: "Plan", outcomes: Iterable["Outcome"]) -> int:
     """Show each run as it ends; return how many failed."""
     failed = 0
-    with _bar(len(plan.jobs), len(plan.finished)) as show:
+    with _bar(len(plan.runs), len(plan.finished)) as show:
         for number, outcome in enumerate(outcomes, len(plan.finished) + 1):
             failed += outcome.error is not None
-            line = f"{number}/{len(plan.jobs)} {outcome.job.variant.label}, {outcome.job.known:g} known, seed {outcome.job.seed}: "
+            line = f"{number}/{len(plan.runs)} {outcome.run.variant.label}, {outcome.run.known:g} known, seed {outcome.run.seed}: "
             if outcome.row is None:
                 warn(f"{line}{outcome.error}")
             else:

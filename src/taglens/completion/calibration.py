@@ -44,9 +44,7 @@ def fit_calibration(probabilities: NDArray[np.float32], labels: PartialLabels) -
     known = labels.known
     logits = _logits(probabilities)
     together = _fit(logits[known], labels.positive[known], (0.0, 0.0))
-    fitted = [
-        _fit(logits[known[:, place], place], labels.positive[known[:, place], place], together) for place in range(probabilities.shape[1])
-    ]
+    fitted = [_fit(logits[rows, label], labels.positive[rows, label], together) for label, rows in enumerate(known.T)]
     values = np.asarray(fitted, dtype=np.float64).reshape(-1, 2)
     return Calibration(np.exp(values[:, 0]), values[:, 1])
 

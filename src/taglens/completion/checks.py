@@ -1,5 +1,6 @@
-"""Known labels that look wrong, ranked: cleanlab's confident learning on out-of-fold probabilities.
+"""What the labels themselves are checked for: known ones that look wrong, and classes whose known labels are no random sample.
 
+Wrong labels are found by cleanlab's confident learning on out-of-fold probabilities, samples by the Kolmogorov-Smirnov test.
 Source: Northcutt, Jiang and Chuang, "Confident learning", JAIR 2021; the library cleanlab.
 """
 
@@ -14,6 +15,9 @@ from numpy.typing import NDArray
 from scipy.stats import ks_2samp
 
 from taglens.labels.states import PartialLabels
+
+LEVEL = 0.001
+"""How often a sound table may be doubted, over all its classes together."""
 
 
 class Suspect(NamedTuple):
@@ -36,27 +40,8 @@ def find_suspects(probabilities: NDArray[np.float64], labels: PartialLabels) -> 
         probabilities: (image, label), calibrated and out of fold.
         labels: (image, label); classes without a known positive or without a known negative have no suspects.
     """
-    found = [suspect for place in range(labels.shape[1]) for suspect in _of_class(probabilities[:, place], labels.values[:, place], place)]
+    found = [suspect for label in range(labels.shape[1]) for suspect in _of_class(probabilities, labels, label)]
     return sorted(found, key=lambda suspect: (suspect.quality, suspect.image, suspect.label))
-
-
-def _of_class(probabilities: NDArray[np.float64], column: NDArray[np.int8], place: int) -> Iterator[Suspect]:
-    rows = np.flatnonzero(column >= 0)
-    given = column[rows].astype(np.int64)
-    if len(np.unique(given)) < 2:
-        return
-    both = np.stack([1 - probabilities[rows], probabilities[rows]], axis=1)
-    quality = get_label_quality_scores(given, both, method="self_confidence")
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "May not flag all label issues")  # of few labels; nobody was promised all
-        issues = find_label_issues(given, both, return_indices_ranked_by="self_confidence", n_jobs=1)
-    for issue in issues:
-        row = int(rows[issue])
-        yield Suspect(row, place, int(given[issue]), float(probabilities[row]), float(quality[issue]))
-
-
-LEVEL = 0.001
-"""How often a sound table may be doubted, over all its classes together."""
 
 
 def doubtful_classes(probabilities: NDArray[np.float64], sampled: NDArray[np.bool_], labels: PartialLabels) -> list[int]:
@@ -71,8 +56,24 @@ def doubtful_classes(probabilities: NDArray[np.float64], sampled: NDArray[np.boo
     """
     classes = labels.shape[1]
     found = []
-    for place in range(classes):
-        known, unknown = probabilities[sampled[:, place], place], probabilities[labels.unknown[:, place], place]
+    for column in range(classes):
+        known, unknown = probabilities[sampled[:, column], column], probabilities[labels.unknown[:, column], column]
         if len(known) and len(unknown) and ks_2samp(known, unknown, method="asymp").pvalue < LEVEL / classes:
-            found.append(place)
+            found.append(column)
     return found
+
+
+def _of_class(probabilities: NDArray[np.float64], labels: PartialLabels, label: int) -> Iterator[Suspect]:
+    chances, states = probabilities[:, label], labels.values[:, label]
+    rows = np.flatnonzero(states >= 0)
+    given = states[rows].astype(np.int64)
+    if len(np.unique(given)) < 2:
+        return
+    both = np.stack([1 - chances[rows], chances[rows]], axis=1)
+    quality = get_label_quality_scores(given, both, method="self_confidence")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "May not flag all label issues")  # of few labels; nobody was promised all
+        issues = find_label_issues(given, both, return_indices_ranked_by="self_confidence", n_jobs=1)
+    for issue in issues:
+        row = int(rows[issue])
+        yield Suspect(row, label, int(given[issue]), float(chances[row]), float(quality[issue]))

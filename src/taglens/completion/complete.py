@@ -1,10 +1,9 @@
-"""Complete a table: train again without each picture's own labels, calibrate, and fill what can be promised."""
+"""Complete a table: train again without each picture's own labels, calibrate, and fill what a guarantee covers."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +11,9 @@ from numpy.typing import NDArray
 from taglens.completion.calibration import cross_calibrate
 from taglens.completion.checks import Suspect, doubtful_classes, find_suspects
 from taglens.completion.cross_fit import cross_fit, picture_folds
-from taglens.completion.filling import Asked, Filling, fill
-from taglens.datasets.source import DataOptions, read_data
-from taglens.datasets.source import Part as PartName
+from taglens.completion.filling import Filling, Targets, fill
+from taglens.datasets.pictures import OnBadImage
+from taglens.datasets.source import DataOptions, Part, read_data
 from taglens.errors import TableError
 from taglens.features.extract import extract_features
 from taglens.labels.names import align_classes
@@ -24,7 +23,7 @@ from taglens.labels.table import LabelTable
 from taglens.metrics.calibration import Reliability, expected_calibration_error, reliability
 from taglens.recognizer import Recognizer
 from taglens.runs.folder import read_config
-from taglens.runs.prepare import Part
+from taglens.runs.prepare import PreparedPart
 
 ENOUGH_FOLDS = 5
 
@@ -37,15 +36,15 @@ class CompleteConfig:
     """Folder of a run: its backbone, method, words and training settings are used, and its name is written beside filled cells."""
     data: str
     """A table's path or ``name:root``."""
-    asked: Asked = field(default_factory=Asked)
+    targets: Targets = field(default_factory=Targets)
     folds: int = ENOUGH_FOLDS
     """Times the method is trained again, each time without one part of the pictures, which that model then judges."""
     seed: int = 0
     """Seed of the division into folds."""
-    part: PartName = "all"
+    part: Part = "all"
     """Part of the data."""
     options: DataOptions = field(default_factory=DataOptions)
-    on_bad: Literal["error", "skip"] = "error"
+    on_bad: OnBadImage = "error"
     """What to do with a picture that cannot be read; skipped ones stay as they are."""
     cache: Path | None = None
     """Folder of the feature store; None: the user's."""
@@ -74,7 +73,7 @@ class Completion:
     skipped: list[tuple[Path, str]]
 
 
-def complete(config: CompleteConfig, *, progress: bool = False, say: Callable[[str], None] = lambda message: None) -> Completion:
+def complete_table(config: CompleteConfig, *, progress: bool = False, say: Callable[[str], None] = lambda message: None) -> Completion:
     """Fill every unknown cell that can be filled at the asked precision; known labels are never changed.
 
     Raises:
@@ -93,11 +92,11 @@ def complete(config: CompleteConfig, *, progress: bool = False, say: Callable[[s
     )
     read = table.rows(features.kept)
     folds = picture_folds(features, config.folds, config.seed)
-    part = Part(table=read, features=features, whole=table)
-    raw = cross_fit(recognizer, trained.training, part, read.labels, folds, progress=progress, say=say).probabilities
+    part = PreparedPart(table=read, features=features, whole=table)
+    raw = cross_fit(recognizer, trained.training, part, read.labels, folds, progress=progress, say=say)
     probabilities = cross_calibrate(raw, read.labels, folds)
     reviewed = read.of_kind("reviewed")
-    filling = fill(probabilities, read.labels, config.asked, reviewed=reviewed)
+    filling = fill(probabilities, read.labels, config.targets, reviewed=reviewed)
     doubts = doubtful_classes(probabilities, read.labels.known & ~reviewed, read.labels)
     if doubts:
         notes.append(_doubt(doubts, table.classes))
@@ -152,8 +151,8 @@ def _completed(
     return replace(table, labels=PartialLabels(values), origins=(*table.origins, origin), origin_index=index, probabilities=shown)
 
 
-def _doubt(places: list[int], classes: tuple[str, ...]) -> str:
-    names = ", ".join(repr(classes[place]) for place in places[:10]) + (f" and {len(places) - 10} more" if len(places) > 10 else "")
+def _doubt(columns: list[int], classes: tuple[str, ...]) -> str:
+    names = ", ".join(repr(classes[column]) for column in columns[:10]) + (f" and {len(columns) - 10} more" if len(columns) > 10 else "")
     return (
         f"the given labels of {names} do not look like a random sample of the pictures (their scores differ from those of the "
         "unknown cells), which every promise rests on: check a handful of random pictures of these classes first"

@@ -1,7 +1,6 @@
 """A probability for every cell from a model that was not trained on the picture's labels."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,20 +9,10 @@ from taglens.errors import TableError, TrainingError
 from taglens.features.extract import StoredFeatures
 from taglens.labels.states import UNKNOWN, PartialLabels
 from taglens.recognizer import Recognizer
-from taglens.runs.prepare import Part
+from taglens.runs.prepare import PreparedPart
 from taglens.runs.train import score_rows
 from taglens.training.config import TrainConfig
 from taglens.training.fit import fit
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class CrossFit:
-    """Out-of-fold probabilities."""
-
-    probabilities: NDArray[np.float32]
-    """(image, label)"""
-    folds: NDArray[np.int64]
-    """The fold of each picture, (image,): the model of the fold was trained without it."""
 
 
 def picture_folds(features: StoredFeatures, count: int, seed: int) -> NDArray[np.int64]:
@@ -46,14 +35,16 @@ def picture_folds(features: StoredFeatures, count: int, seed: int) -> NDArray[np
 def cross_fit(
     recognizer: Recognizer,
     training: TrainConfig,
-    part: Part,
+    part: PreparedPart,
     labels: PartialLabels,
     folds: NDArray[np.int64],
     *,
     progress: bool = False,
     say: Callable[[str], None] = lambda message: None,
-) -> CrossFit:
-    """Train the recogniser's method once for each fold, without the fold's labels, and score the fold's pictures.
+) -> NDArray[np.float32]:
+    """Train the recogniser's method once for each fold, without the fold's labels, and return the fold's probabilities.
+
+    Each row (image, label) comes from the model that was trained without it.
 
     Args:
         recognizer: gives backbone, method, classes and words; its own weights are not used and stay as they are.
@@ -74,11 +65,11 @@ def cross_fit(
         say(f"training without fold {number} of {len(numbers)}: {int((~inside).sum()):,} pictures")
         trained = _train_without(recognizer, training, part, labels, inside, progress)
         probabilities[inside] = score_rows(trained, part, np.flatnonzero(inside))
-    return CrossFit(probabilities=probabilities, folds=folds)
+    return probabilities
 
 
 def _train_without(
-    recognizer: Recognizer, training: TrainConfig, part: Part, labels: PartialLabels, inside: NDArray[np.bool_], progress: bool
+    recognizer: Recognizer, training: TrainConfig, part: PreparedPart, labels: PartialLabels, inside: NDArray[np.bool_], progress: bool
 ) -> Recognizer:
     backbone = recognizer.backbone
     fresh = Recognizer.create(backbone, recognizer.name, recognizer.config, recognizer.classes, recognizer.prompt_names, seed=training.seed)

@@ -1,4 +1,4 @@
-"""What a completion promises, as values for JSON, for the page and for the terminal."""
+"""What a completion guarantees, as values for JSON, for the page and for the terminal."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -46,11 +46,11 @@ def lines(completion: Completion) -> list[Line]:
     unknown = completion.before.counts().unknown
     groups = [("present", filling.present), *([] if filling.absent is None else [("absent", filling.absent)])]
     names = completion.table.classes
-    return [_line(names[place], value, int(unknown[place]), group[place]) for place in range(len(names)) for value, group in groups]
+    return [_line(name, value, int(unknown[label]), group[label]) for label, name in enumerate(names) for value, group in groups]
 
 
 def _line(name: str, value: str, unknown: int, found: Statement) -> Line:
-    promise = found.promise
+    guarantee = found.guarantee
     return Line(
         name=name,
         value=value,
@@ -58,10 +58,10 @@ def _line(name: str, value: str, unknown: int, found: Statement) -> Line:
         unknown=unknown,
         filled=found.filled,
         expected=found.expected,
-        threshold=promise.threshold,
-        sampled=promise.sampled,
-        right=promise.right,
-        reason=promise.reason,
+        threshold=guarantee.threshold,
+        sampled=guarantee.sampled,
+        right=guarantee.right,
+        reason=guarantee.reason,
     )
 
 
@@ -81,7 +81,7 @@ def statement_json(completion: Completion) -> dict[str, Any]:
         "run": str(config.run),
         "time": completion.table.origins[-1].time,
         "pictures": len(completion.table),
-        "asked": {"precision": config.asked.precision, "npv": config.asked.npv, "confidence": config.asked.confidence},
+        "asked": {"precision": config.targets.precision, "npv": config.targets.npv, "confidence": config.targets.confidence},
         "cells": totals(completion),
         "per_class": _per_class(completion),
         "method": METHOD,
@@ -108,7 +108,7 @@ def _per_class(completion: Completion) -> dict[str, Any]:
         name: {"known_positive": int(positive), "known_negative": int(negative), "unknown": int(unknown)}
         for name, positive, negative, unknown in zip(completion.table.classes, *counts, strict=True)
     }
-    asked = {"present": completion.config.asked.precision, "absent": completion.config.asked.npv}
+    asked = {"present": completion.config.targets.precision, "absent": completion.config.targets.npv}
     for line in lines(completion):
         found[line.name][line.value] = {
             "filled": line.filled,

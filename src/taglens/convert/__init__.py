@@ -1,1 +1,22 @@
-"""TagLens: convert."""
+"""Tables for other tools: Hugging Face's image folders, and FiftyOne with a model's heatmaps.
+
+What these tools write back is read by ``labels.files``. Knows tables, pictures and recognisers; nothing of how they were trained.
+"""
+
+from typing import TYPE_CHECKING
+
+from taglens.faces import lazy_face
+
+if TYPE_CHECKING:
+    from taglens.convert.fiftyone import write_fiftyone
+    from taglens.convert.image_folder import write_image_folder
+
+__all__ = ["write_fiftyone", "write_image_folder"]
+
+__getattr__, __dir__ = lazy_face(
+    "taglens.convert",
+    {
+        "write_fiftyone": "taglens.convert.fiftyone",
+        "write_image_folder": "taglens.convert.image_folder",
+    },
+)

@@ -56,8 +56,8 @@ def samples(table: LabelTable, fiftyone: Any, maps: Callable[[int, Sequence[int]
                 for c, probability in predicted.items()
             ]
         )
-        for place, path in (maps(row, list(predicted)) if maps else {}).items():
-            sample[f"heat {table.classes[place]}".replace(" ", "_")] = fiftyone.Heatmap(map_path=str(path.resolve()))
+        for label, path in (maps(row, list(predicted)) if maps else {}).items():
+            sample[f"heat {table.classes[label]}".replace(" ", "_")] = fiftyone.Heatmap(map_path=str(path.resolve()))
         yield sample
 
 
@@ -65,23 +65,23 @@ def _predicted(table: LabelTable, row: int, filled: NDArray[np.bool_]) -> dict[i
     """Return the classes filled as present, and unchecked ones that are probable, with their probabilities."""
     column = np.full(len(table.classes), np.nan) if table.probabilities is None else table.probabilities[row]
     chosen = (filled & np.equal(table.labels.values[row], POSITIVE)) | (table.labels.unknown[row] & (column >= SHOWN))
-    return {int(place): None if np.isnan(column[place]) else float(column[place]) for place in np.flatnonzero(chosen)}
+    return {int(label): None if np.isnan(column[label]) else float(column[label]) for label in np.flatnonzero(chosen)}
 
 
 def _maps(table: LabelTable, folder: Path, recognizer: "Recognizer") -> Callable[[int, Sequence[int]], dict[int, Path]]:
     from taglens.inference.predictor import predict_pictures
 
-    def write(row: int, places: Sequence[int]) -> dict[int, Path]:
-        if not places:
+    def write(row: int, labels: Sequence[int]) -> dict[int, Path]:
+        if not labels:
             return {}
         prediction = next(iter(predict_pictures(recognizer, [table.path(row)], maps=True, threads=1)))
         maps = prediction.baseline if prediction.attention is None else prediction.attention
         assert maps is not None
         folder.mkdir(parents=True, exist_ok=True)
         written = {}
-        for place in places:
-            written[place] = folder / f"{row:06}-{place:03}.png"
-            Image.fromarray((255 * intensity(maps[place])).astype(np.uint8)).save(written[place])
+        for label in labels:
+            written[label] = folder / f"{row:06}-{label:03}.png"
+            Image.fromarray((255 * intensity(maps[label])).astype(np.uint8)).save(written[label])
         return written
 
     return write

@@ -35,14 +35,14 @@ def write_image_folder(table: LabelTable, folder: Path, *, force: bool = False) 
     folder = new_folder(folder, force=force, marker="README.md")
     filled = table.of_kind("predicted")
     rows: dict[str, list[dict[str, Any]]] = {}
-    with atomic_folder(folder) as place:
+    with atomic_folder(folder) as temporary:
         for row in range(len(table)):
             split = (table.splits[row] if table.splits else "") or "train"
-            name = _link(table.path(row), place / split, row)
+            name = _link(table.path(row), temporary / split, row)
             rows.setdefault(split, []).append({"file_name": name} | _labels(table, row, filled[row]))
         for split, found in rows.items():
-            parquet.write_table(pa.Table.from_pylist(found, schema=SCHEMA), place / split / METADATA)
-        (place / "README.md").write_text(_card(table), "utf-8")
+            parquet.write_table(pa.Table.from_pylist(found, schema=SCHEMA), temporary / split / METADATA)
+        (temporary / "README.md").write_text(_card(table), "utf-8")
 
 
 def _link(source: Path, folder: Path, row: int) -> str:
@@ -60,7 +60,7 @@ def _link(source: Path, folder: Path, row: int) -> str:
 def _labels(table: LabelTable, row: int, filled: np.ndarray) -> dict[str, Any]:
     values = table.labels.values[row]
     masks = (values == POSITIVE, values == NEGATIVE, filled)
-    lists = {name: [table.classes[place] for place in np.flatnonzero(mask)] for name, mask in zip(LISTS, masks, strict=True)}
+    lists = {name: [table.classes[column] for column in np.flatnonzero(mask)] for name, mask in zip(LISTS, masks, strict=True)}
     return {"source": table.images[row]} | lists
 
 

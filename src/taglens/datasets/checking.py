@@ -25,8 +25,8 @@ def picture_problems(
         return _reason(table.path(image), open_each)
 
     with ThreadPoolExecutor(threads) as pool:  # decoding and the file system both let other threads run
-        places = iter(range(len(table)))
-        while part := list(islice(places, 1024)):  # in parts: a stop is not kept waiting for a million pictures
+        images = iter(range(len(table)))
+        while part := list(islice(images, 1024)):  # in parts: a stop is not kept waiting for a million pictures
             for image, found in zip(part, pool.map(reason, part), strict=True):
                 yield None if found is None else Problem(found, None if rows is None else int(rows[image]), "image")
 

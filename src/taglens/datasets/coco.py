@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from taglens.datasets.boxes import Box
+from taglens.datasets.pictures import Box
 from taglens.errors import TableError
 from taglens.labels.states import POSITIVE, PartialLabels
 from taglens.labels.table import LabelTable
@@ -91,8 +91,8 @@ def _instances_files(root: Path, part: str) -> list[Path]:
 
 
 def _picture_folder(root: Path, part: str) -> Path:
-    places = [root / part, root / "images" / part, root / "images"]
-    return next((place for place in places if place.is_dir()), places[0])
+    folders = [root / part, root / "images" / part, root / "images"]
+    return next((folder for folder in folders if folder.is_dir()), folders[0])
 
 
 def _read(paths: Sequence[Path]) -> _Instances:

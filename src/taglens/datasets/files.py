@@ -36,10 +36,10 @@ def is_picture_name(name: str) -> bool:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    for place, folders, names in os.walk(folder):
+    for inner, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(filter(is_picture_name, names)):
-            yield Path(place, name)
+            yield Path(inner, name)
 
 
 def _matches(pattern: Path) -> Iterator[Path]:

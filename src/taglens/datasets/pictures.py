@@ -1,4 +1,4 @@
-"""Opening pictures of any kind as RGB, and saying clearly why one cannot be opened."""
+"""Opening pictures of any kind as RGB, saying clearly why one cannot be opened; and where objects stand in them."""
 
 import os
 import struct
@@ -8,12 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from taglens.errors import PictureError
+
+OnBadImage: TypeAlias = Literal["error", "skip"]
+"""What to do with a picture that cannot be read: stop, or leave it out."""
 
 MAX_PIXELS = 178_956_970
 """Pictures with more pixels are refused as decompression bombs; Pillow itself refuses more than this."""
@@ -26,6 +29,21 @@ _TURNED = 5
 
 # Pillow only warns between half of its limit and the limit; the check below speaks for itself.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
+
+class Box(NamedTuple):
+    """One object in a picture of any size: its class and its edges as shares of the picture's width and height, 0..1."""
+
+    name: str
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    @property
+    def edges(self) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom."""
+        return self[1:]
 
 
 def open_picture(

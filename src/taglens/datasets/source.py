@@ -2,15 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-from taglens.datasets.boxes import Box
 from taglens.datasets.coco import coco_boxes, is_coco_file, read_coco, read_coco_file
-from taglens.datasets.scenes.dataset import read_scenes
+from taglens.datasets.pictures import Box
 from taglens.datasets.voc import Difficult, read_voc, voc_boxes, voc_folder
 from taglens.errors import TableError, unknown_name
 from taglens.labels.files.assemble import Reading
@@ -19,9 +17,12 @@ from taglens.labels.files.tables import examine_table
 from taglens.labels.inspection import raise_first
 from taglens.labels.joining import join_tables
 from taglens.labels.table import LabelTable
-from taglens.outputs import read_json
 
-Part = Literal["train", "test", "all"]
+Part: TypeAlias = Literal["train", "test", "all"]
+"""Which pictures of a data set are meant."""
+Boxes: TypeAlias = Mapping[str, Sequence[Box]]
+"""Picture as the table calls it -> its boxes."""
+Reader: TypeAlias = Callable[[str, Part, "DataOptions"], LabelTable]
 
 _TRAIN_NAMES = ("train", "trainval", "training")
 _TEST_NAMES = (("test",), ("val", "validation"))
@@ -42,7 +43,13 @@ class DataOptions:
     """COCO: leave out pictures without any annotation, as DualCoOp, ASL and SCPNet do."""
 
 
-Reader = Callable[[str, Part, DataOptions], LabelTable]
+class DataSet(NamedTuple):
+    """A data set that is named as ``name:root``."""
+
+    read: Reader
+    """Return a part of the data set at ``root``."""
+    boxes: Callable[[str, LabelTable], Boxes]
+    """Return the boxes of a table that was read from ``root``."""
 
 
 def read_data(data: str | Path, part: Part, options: DataOptions | None = None) -> LabelTable:
@@ -65,7 +72,7 @@ def examine_data(data: str | Path, part: Part, options: DataOptions | None = Non
     options = options or DataOptions()
     name, separator, root = str(data).partition(":")
     if separator and name in READERS:
-        return Reading(READERS[name](root, part, options), None, ())
+        return Reading(READERS[name].read(root, part, options), None, ())
     path = Path(data)
     if separator and name.isidentifier() and len(name) > 1 and not path.exists() and path.suffix not in TABLE_READERS:
         raise unknown_name("data set", name, READERS)
@@ -79,6 +86,16 @@ def examine_data(data: str | Path, part: Part, options: DataOptions | None = Non
         return reading
     table, chosen = _part(reading.table, part, options.split, str(path))
     return Reading(table, reading.rows[chosen], reading.problems)
+
+
+def read_boxes(data: str, table: LabelTable) -> Boxes:
+    """Return the boxes of the pictures of ``table``, read from ``data`` before; nothing where the data have none.
+
+    Raises:
+        TagLensError: annotations are there but cannot be read.
+    """
+    name, _, root = data.partition(":")
+    return READERS[name].boxes(root, table) if name in READERS else {}
 
 
 def _part(table: LabelTable, part: Part, split: str | None, where: str) -> tuple[LabelTable, np.ndarray]:
@@ -108,89 +125,56 @@ def _warn(table: LabelTable, warning: str) -> LabelTable:
     return replace(table, warnings=(*table.warnings, warning))
 
 
-def _read_parts(splits: dict[Part, str], read: Callable[[str, str, DataOptions], LabelTable]) -> Reader:
+def _in_official_splits(read: Callable[[str, str, DataOptions], LabelTable], train: str, test: str) -> Reader:
     """Return a reader that knows which official split is which part."""
 
     def reader(root: str, part: Part, options: DataOptions) -> LabelTable:
-        if options.split is not None:
-            return read(root, options.split, options)
-        wanted = ["train", "test"] if part == "all" else [part]
-        return join_tables([read(root, split, options) for name, split in splits.items() if name in wanted])
+        splits = (options.split,) if options.split is not None else {"train": (train,), "test": (test,), "all": (train, test)}[part]
+        return join_tables([read(root, split, options) for split in splits])
 
     return reader
 
 
-def _voc(year: int, root: str, split: str, options: DataOptions) -> LabelTable:
-    return read_voc(Path(root), year, split, options.difficult)
+def _voc(year: int, train: str, test: str) -> DataSet:
+    def read(root: str, split: str, options: DataOptions) -> LabelTable:
+        return read_voc(Path(root), year, split, options.difficult)
+
+    def boxes(root: str, table: LabelTable) -> Boxes:
+        annotated = (voc_folder(Path(root), year) / "Annotations").is_dir()
+        return voc_boxes(Path(root), year, table.images) if annotated else {}
+
+    return DataSet(_in_official_splits(read, train, test), boxes)
 
 
-def _coco(year: int, root: str, split: str, options: DataOptions) -> LabelTable:
-    return read_coco(Path(root), year, split, options.annotated_only)
+def _coco(year: int) -> DataSet:
+    def read(root: str, split: str, options: DataOptions) -> LabelTable:
+        return read_coco(Path(root), year, split, options.annotated_only)
+
+    def boxes(root: str, table: LabelTable) -> Boxes:
+        return {image: found for split in table.split_names for image, found in coco_boxes(Path(root), year, split).items()}
+
+    return DataSet(_in_official_splits(read, "train", "val"), boxes)
 
 
-def _scenes(root: str, part: Part, options: DataOptions) -> LabelTable:
-    return _part(read_scenes(root), part, options.split, f"scenes:{root}")[0]
+def _scenes() -> DataSet:
+    def read(root: str, part: Part, options: DataOptions) -> LabelTable:
+        from taglens.datasets.scenes.dataset import read_scenes  # the drawing code is loaded only where scenes are asked for
+
+        return _part(read_scenes(root), part, options.split, f"scenes:{root}")[0]
+
+    def boxes(root: str, table: LabelTable) -> Boxes:
+        from taglens.datasets.scenes.dataset import scene_boxes
+
+        return scene_boxes(table)
+
+    return DataSet(read, boxes)
 
 
-READERS: dict[str, Reader] = {
-    "voc2007": _read_parts({"train": "trainval", "test": "test"}, partial(_voc, 2007)),
-    "voc2012": _read_parts({"train": "train", "test": "val"}, partial(_voc, 2012)),
-    "coco2014": _read_parts({"train": "train", "test": "val"}, partial(_coco, 2014)),
-    "coco2017": _read_parts({"train": "train", "test": "val"}, partial(_coco, 2017)),
-    "scenes": _scenes,
+READERS: dict[str, DataSet] = {
+    "voc2007": _voc(2007, "trainval", "test"),
+    "voc2012": _voc(2012, "train", "val"),
+    "coco2014": _coco(2014),
+    "coco2017": _coco(2017),
+    "scenes": _scenes(),
 }
-"""Name of a data set -> the function that reads ``name:root``."""
-
-Boxes = Mapping[str, Sequence[Box]]
-"""Picture as the table calls it -> its boxes."""
-
-
-def read_boxes(data: str, table: LabelTable) -> Boxes:
-    """Return the boxes of the pictures of ``table``, read from ``data`` before; nothing where the data have none.
-
-    Raises:
-        TagLensError: annotations are there but cannot be read.
-    """
-    name, _, root = data.partition(":")
-    return BOX_READERS[name](root, table) if name in BOX_READERS else {}
-
-
-def _voc_boxes(year: int, root: str, table: LabelTable) -> Boxes:
-    if not (voc_folder(Path(root), year) / "Annotations").is_dir():
-        return {}
-    return voc_boxes(Path(root), year, table.images)
-
-
-def _coco_boxes(year: int, root: str, table: LabelTable) -> Boxes:
-    boxes: dict[str, Sequence[Box]] = {}
-    for split in table.split_names:
-        boxes |= coco_boxes(Path(root), year, split)
-    return boxes
-
-
-def _scenes_boxes(root: str, table: LabelTable) -> Boxes:
-    """Draw the scenes again: the same seed gives the same objects at the same places."""
-    from taglens.datasets.scenes.dataset import draw_scene, scene_seed  # the drawing code is loaded only where scenes are asked for
-
-    assert table.root is not None
-    seed = read_json(table.root / "scenes.json")["seed"]
-    found = {}
-    for image in table.images:
-        scene = draw_scene(scene_seed(seed, int(Path(image).stem)))
-        width, height = scene.picture.size
-        found[image] = [
-            Box(name, left / width, top / height, right / width, bottom / height)
-            for name, boxes in scene.boxes.items()
-            for left, top, right, bottom in boxes
-        ]
-    return found
-
-
-BOX_READERS: Mapping[str, Callable[[str, LabelTable], Boxes]] = {
-    "voc2007": partial(_voc_boxes, 2007),
-    "voc2012": partial(_voc_boxes, 2012),
-    "coco2014": partial(_coco_boxes, 2014),
-    "coco2017": partial(_coco_boxes, 2017),
-    "scenes": _scenes_boxes,
-}
-"""Name of a data set -> the function that reads the boxes of a table's pictures."""
+"""Name of a data set -> the functions that read ``name:root``."""

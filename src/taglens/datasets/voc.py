@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from taglens.datasets.boxes import Box
+from taglens.datasets.pictures import Box
 from taglens.errors import TableError, unknown_name
 from taglens.labels.codes import from_codes
 from taglens.labels.states import NEGATIVE, POSITIVE, UNKNOWN, PartialLabels
@@ -68,10 +68,10 @@ def voc_folder(root: Path, year: int) -> Path:
     Raises:
         TableError: none of these folders has ImageSets/Main.
     """
-    places = [Path(root) / part for part in (f"VOC{year}", f"VOCdevkit/VOC{year}", ".")]
-    for place in places:
-        if (place / "ImageSets" / "Main").is_dir() and (place.name == f"VOC{year}" or place == places[-1]):
-            return place
+    folders = [Path(root) / part for part in (f"VOC{year}", f"VOCdevkit/VOC{year}", ".")]
+    for folder in folders:
+        if (folder / "ImageSets" / "Main").is_dir() and (folder.name == f"VOC{year}" or folder == folders[-1]):
+            return folder
     raise TableError(f"{root}: no VOC{year}/ImageSets/Main in it; expected the VOCdevkit folder of VOC {year}")
 
 
@@ -99,10 +99,10 @@ def _codes_from_list(path: Path, names: list[str]) -> np.ndarray:
 
 def _codes_from_xml(folder: Path, names: list[str]) -> np.ndarray:
     codes = np.full((len(names), len(VOC_CLASSES)), -1, dtype=np.int8)
-    place = {name: number for number, name in enumerate(VOC_CLASSES)}
+    column = {name: number for number, name in enumerate(VOC_CLASSES)}
     for row, name in enumerate(names):
         for found in _objects(folder, name).iter("object"):
-            label = place.get(found.findtext("name", ""))
+            label = column.get(found.findtext("name", ""))
             if label is not None:
                 code = 0 if found.findtext("difficult", "0").strip() == "1" else 1
                 codes[row, label] = max(code, codes[row, label])

@@ -11,18 +11,26 @@ A score that is not known is left at 0, and one without gradient adds nothing: u
 No (batch, label, position, hidden) tensor exists at any time: a block is one class against some rows (picture and position) of u, and
 every step works on it in place. The block holds t / 2 = sigmoid(2 u g) - 1/2, because PyTorch's sigmoid is eight times as fast as
 its tanh on a CPU; the absolute error of t is at most 2.4e-7 in float32 (tests/parity/test_decoupling.py).
+
+PyTorch spreads one operation over its threads and waits for the last. A thousand short operations mean a thousand such barriers, and with
+other processes on the cores (workers that decode pictures, say) each costs a turn of the scheduler: measured 40 times slower than one
+core alone. Here every thread runs its own share of the rows from start to end instead.
 """
 
-from collections.abc import Iterator
-from typing import Any
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from taglens.decoupling.parallel import in_shares
 from taglens.shapes import Known
+
+Result = TypeVar("Result")
 
 _BLOCK_ELEMENTS = {"cpu": 1 << 19, "cuda": 1 << 24}
 """Elements of one block: 2 MB in float32 stays in a core's caches and outweighs the calls; a GPU needs more work for each launch."""
@@ -62,7 +70,7 @@ class _BlockedScores(torch.autograd.Function):
             part = rows[start:stop], guide, weight, scores[:, start:stop]
             _score(*part) if counts is None else _score_few(*part, counts[:, start:stop])
 
-        in_shares(work, len(rows), rows.device)
+        _in_shares(work, len(rows), rows.device)
         return scores
 
     @staticmethod
@@ -70,7 +78,7 @@ class _BlockedScores(torch.autograd.Function):
     def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         rows, guide, weight = context.saved_tensors
         gradient, by_rows = gradients[0].contiguous(), torch.zeros_like(rows)
-        shares = in_shares(
+        shares = _in_shares(
             lambda start, stop: _slope(rows[start:stop], guide, gradient[:, start:stop], by_rows[start:stop]), len(rows), rows.device
         )
         by_guide, by_weight = (torch.stack(parts).sum(0) for parts in zip(*shares, strict=True))
@@ -144,3 +152,28 @@ def _memory(rows: Tensor) -> Tensor:
     count, hidden = rows.shape
     most = _BLOCK_ELEMENTS.get(rows.device.type, 1 << 20) // max(hidden, 1)
     return rows.new_empty(max(1, min(most, count)), hidden)
+
+
+def _in_shares(work: Callable[[int, int], Result], count: int, device: torch.device) -> list[Result]:
+    """Return ``work(start, stop)`` of equal shares of ``range(count)``, one for each of PyTorch's threads; on a GPU of a single share."""
+    threads = torch.get_num_threads()
+    if device.type != "cpu" or threads == 1:
+        return [work(0, count)]
+    inference = torch.is_inference_mode_enabled()
+
+    def run(start: int) -> Result:
+        # the modes belong to a thread
+        with torch.inference_mode(inference), torch.no_grad():
+            return work(start, min(start + step, count))
+
+    step = max(1, -(-count // threads))
+    return list(_pool(threads, os.getpid()).map(run, range(0, count, step)))
+
+
+@cache
+def _pool(threads: int, process: int) -> ThreadPoolExecutor:
+    """Return threads that run PyTorch's operations on one core each; a forked process needs its own."""
+    pool = ThreadPoolExecutor(threads, "taglens-decoupling", initializer=torch.set_num_threads, initargs=(1,))
+    list(pool.map(lambda _: None, range(threads)))
+    torch.set_num_threads(threads)  # the initialisers also set it for threads to come
+    return pool

@@ -144,8 +144,8 @@ def _scores(
         total += tl.load(weight + channel).to(tl.float32) * _tanh(theirs[:, None] * own[None, :], native)
         rows += row_count
         guide += label_count
-    place = label.to(tl.int64)[:, None] * row_count + row[None, :]
-    tl.store(scores + place, total, mask=(label < label_count)[:, None] & (row < row_count)[None, :])
+    cell = label.to(tl.int64)[:, None] * row_count + row[None, :]
+    tl.store(scores + cell, total, mask=(label < label_count)[:, None] & (row < row_count)[None, :])
 
 
 @triton.autotune(_configurations({"CHANNEL": 64}, {"CHANNEL": 128}), key=["hidden", "native", "with_weight"])
@@ -166,17 +166,17 @@ def _slopes(
     OWN: tl.constexpr,
     CHANNEL: tl.constexpr,
 ) -> None:
-    place = tl.program_id(0) * OWN + tl.arange(0, OWN)
+    position = tl.program_id(0) * OWN + tl.arange(0, OWN)
     channel = tl.program_id(1) * CHANNEL + tl.arange(0, CHANNEL)
     split = tl.program_id(2).to(tl.int64)
-    inside, real = place < own_count, channel < hidden
-    tile = place.to(tl.int64)[:, None] * hidden + channel[None, :]
+    inside, real = position < own_count, channel < hidden
+    tile = position.to(tl.int64)[:, None] * hidden + channel[None, :]
     mine = tl.load(own + tile, mask=inside[:, None] & real[None, :], other=0.0).to(tl.float32)
     total = tl.zeros((OWN, CHANNEL), tl.float32)
     total_weight = tl.zeros((OWN, CHANNEL), tl.float32)
     first = split * share
     for index in range(first, tl.minimum(first + share, other_count)):
-        outer = tl.load(gradient + index * own_count + place, mask=inside, other=0.0)
+        outer = tl.load(gradient + index * own_count + position, mask=inside, other=0.0)
         theirs = tl.load(other + index * hidden + channel, mask=real, other=0.0).to(tl.float32)
         curve = _tanh(mine * theirs[None, :], native)
         total += (outer[:, None] * theirs[None, :]) * (1 - curve * curve)

@@ -9,7 +9,9 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from taglens.decoupling import blocked, reference, unrolled
+from taglens.decoupling.blocked import attention_scores as blocked_scores
+from taglens.decoupling.reference import attention_scores as reference_scores
+from taglens.decoupling.reference import unrolled_scores
 from taglens.errors import TagLensError, unknown_name
 from taglens.shapes import Known
 
@@ -19,9 +21,9 @@ ScoreKernel: TypeAlias = Callable[[Tensor, Tensor, Tensor, Known | None], Tensor
 KERNELS: tuple[str, ...] = ("reference", "blocked", "fused", "unrolled")
 
 _PLAIN: dict[str, ScoreKernel] = {
-    "reference": reference.attention_scores,
-    "blocked": blocked.attention_scores,
-    "unrolled": unrolled.attention_scores,
+    "reference": reference_scores,
+    "blocked": blocked_scores,
+    "unrolled": unrolled_scores,
 }
 
 log = logging.getLogger(__name__)
@@ -55,6 +57,6 @@ def _has_triton() -> bool:
 def _fused() -> ScoreKernel:
     if not _has_triton():
         raise TagLensError("the decoupling kernel 'fused' needs Triton, which is not installed; use the kernel 'auto' or 'blocked'")
-    from taglens.decoupling import fused
+    from taglens.decoupling.fused import attention_scores
 
-    return fused.attention_scores
+    return attention_scores

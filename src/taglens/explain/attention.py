@@ -8,16 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from taglens.datasets.boxes import Box
-from taglens.datasets.pictures import open_picture
+from taglens.datasets.pictures import Box, OnBadImage, open_picture
 from taglens.datasets.source import Boxes
 from taglens.datasets.transforms import PictureTransform
 from taglens.errors import PictureError, unknown_name
 from taglens.inference.heatmap import WHOLE, seen_box
-from taglens.inference.predictor import OnBad, PicturePrediction, predict_pictures
+from taglens.inference.predictor import PicturePrediction, predict_pictures
 from taglens.labels.table import LabelTable
 from taglens.metrics.attention import Edges, attention_entropy, pointing_hit
-from taglens.metrics.threshold import tag_places
+from taglens.metrics.threshold import shown_columns
 from taglens.recognizer import Recognizer
 
 CLIP, MIDDLE = "CLIP", "middle of the picture"
@@ -78,15 +77,11 @@ def questions(table: LabelTable, boxes: Boxes, classes: Sequence[str] = ()) -> l
     return [
         Question(
             path=table.path(row),
-            classes=tuple(table.classes[place] for place in np.flatnonzero(positive[row])),
+            classes=tuple(table.classes[label] for label in np.flatnonzero(positive[row])),
             boxes=boxes.get(table.images[row], ()),
         )
         for row in range(len(table))
     ]
-
-
-def _asked(table: LabelTable, classes: Sequence[str]) -> NDArray[np.bool_]:
-    return np.array([not classes or name in classes for name in table.classes])
 
 
 def look(
@@ -95,7 +90,7 @@ def look(
     *,
     most: int = 4,
     device: str = "cpu",
-    on_bad: OnBad = "error",
+    on_bad: OnBadImage = "error",
     on_skip: Callable[[Path, PictureError], None] | None = None,
     progress: Callable[[Iterable[PicturePrediction], str, int], Iterator[PicturePrediction]] = lambda stream, what, total: iter(stream),
 ) -> list[Look]:
@@ -145,10 +140,12 @@ def _summary(looks: Sequence[Look], hits: Sequence[float | None]) -> dict[str, A
     }
 
 
+def _asked(table: LabelTable, classes: Sequence[str]) -> NDArray[np.bool_]:
+    return np.array([not classes or name in classes for name in table.classes])
+
+
 def _seen_classes(prediction: PicturePrediction, recognizer: Recognizer, most: int) -> tuple[str, ...]:
-    probabilities = prediction.probabilities
-    places = tag_places(probabilities, recognizer.thresholds) or [int(probabilities.argmax())]
-    return tuple(recognizer.classes[place] for place in sorted(places, key=lambda place: -probabilities[place])[:most])
+    return tuple(recognizer.classes[column] for column in shown_columns(prediction.probabilities, recognizer.thresholds)[:most])
 
 
 def _looks(
@@ -157,16 +154,16 @@ def _looks(
     _require(classes, recognizer.classes)
     seen = _seen_part(question.path, recognizer.backbone.transform)
     for class_name in classes:
-        place = recognizer.classes.index(class_name)
+        label = recognizer.classes.index(class_name)
         boxes = [edges for box in question.boxes if box.name == class_name and (edges := _within(box.edges, seen)) is not None]
         maps = {CLIP: (None, prediction.baseline)} if with_clip else {}
-        for method, (probability, attention) in (maps | {name: (float(prediction.probabilities[place]), prediction.attention)}).items():
+        for method, (probability, attention) in (maps | {name: (float(prediction.probabilities[label]), prediction.attention)}).items():
             yield Look(
                 path=question.path,
                 class_name=class_name,
                 method=method,
                 probability=probability,
-                attention=None if attention is None else attention[place],
+                attention=None if attention is None else attention[label],
                 seen=seen,
                 boxes=boxes,
             )

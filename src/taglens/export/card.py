@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from taglens.export.parity import Parity
+from taglens.runs.config import RunConfig
 from taglens.runtime import ModelDescription
 
 SCORES = {"mAP": "mAP", "mAP_interpolated": "mAP, interpolated", "CF1": "CF1", "OF1": "OF1", "zero_shot_mAP": "mAP of the backbone alone"}
@@ -13,13 +14,13 @@ LICENCES = {"tiny": "Apache-2.0 (made in TagLens, from drawn scenes only)"}
 """Licences of backbones that are ours to state."""
 
 
-def model_card(description: ModelDescription, parity: Parity, config: Mapping[str, Any], metrics: Mapping[str, Any], name: str) -> str:
+def model_card(description: ModelDescription, parity: Parity, config: RunConfig | None, metrics: Mapping[str, Any], name: str) -> str:
     """Return the card as Markdown.
 
     Args:
         description: of the exported file.
         parity: of the exported file.
-        config: the run's config.json, {} if there is none.
+        config: the run's, None if it is not known.
         metrics: the run's metrics.json, {} if there is none.
         name: what to call the model.
     """
@@ -47,13 +48,11 @@ def _what(description: ModelDescription) -> str:
     )
 
 
-def _data(config: Mapping[str, Any]) -> str:
-    data = config.get("data", {})
-    if not data:
+def _data(config: RunConfig | None) -> str:
+    if config is None:
         return "Not recorded: the run folder has no config.json."
-    known = config.get("known")
-    hidden = "all known labels were used" if known is None else f"labels hidden by `{config.get('setting')}` at {known}"
-    return f"Trained on `{Path(str(data.get('data'))).name}`, {hidden} (seed {config.get('seed')})."
+    hidden = "all known labels were used" if config.known is None else f"labels hidden by `{config.setting}` at {config.known}"
+    return f"Trained on `{Path(config.data.data).name}`, {hidden} (seed {config.seed})."
 
 
 def _metrics(metrics: Mapping[str, Any]) -> str:

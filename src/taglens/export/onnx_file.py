@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import onnx
@@ -14,27 +13,14 @@ from numpy.typing import NDArray
 from taglens.errors import OutputError, RunError, TagLensError
 from taglens.export.card import model_card
 from taglens.export.graph import write_graph
+from taglens.export.options import ExportOptions, FilePrecision
 from taglens.export.parity import TOLERANCE, Parity, compare
 from taglens.export.precision import to_half, to_int8
 from taglens.outputs import atomic_path, write_text
 from taglens.recognizer import Recognizer
-from taglens.runs.folder import read_facts
+from taglens.runs.folder import find_config, find_metrics
 from taglens.runtime import ModelDescription, OnnxPredictor
 from taglens.runtime.description import CARD_KEY
-
-Precision = Literal["float32", "fp16", "int8"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ExportOptions:
-    """How a recogniser becomes a file."""
-
-    precision: Precision = "float32"
-    """float32; fp16: half the size, computed in float32; int8: a half to a third of the size, for CPUs."""
-    heatmaps: bool = True
-    """Also return where each class was seen."""
-    force: bool = False
-    """Replace the file if it is there."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +69,8 @@ def export_onnx(
         _stamp(temporary, description.to_metadata())
         parity = compare(recognizer, OnnxPredictor.load(temporary), check)
         _require_parity(parity, options.precision)
-        facts = [{} if run is None else read_facts(run, name) for name in ("config.json", "metrics.json")]
-        text = model_card(description, parity, facts[0], facts[1], out.stem)
+        config, metrics = (None, {}) if run is None else (find_config(run), find_metrics(run))
+        text = model_card(description, parity, config, metrics, out.stem)
         _stamp(temporary, {CARD_KEY: text})
         size = temporary.stat().st_size
     write_text(card, text + "\n")
@@ -118,7 +104,7 @@ def _looks_locally(recognizer: Recognizer) -> bool:
     return recognizer.scores(recognizer.backbone.features(blank)).attention is not None
 
 
-def _convert(path: Path, precision: Precision, recognizer: Recognizer, calibration: Sequence[Path]) -> None:
+def _convert(path: Path, precision: FilePrecision, recognizer: Recognizer, calibration: Sequence[Path]) -> None:
     if precision == "fp16":
         to_half(path)
     elif precision == "int8":
@@ -145,14 +131,14 @@ def _stamp(path: Path, entries: dict[str, str]) -> None:
     onnx.save(model, path)
 
 
-def _require_pictures(check: Sequence[Path], calibration: Sequence[Path], precision: Precision) -> None:
+def _require_pictures(check: Sequence[Path], calibration: Sequence[Path], precision: FilePrecision) -> None:
     if not check:
         raise TagLensError("no picture to compare the file and PyTorch on; pass --pictures FOLDER")
     if precision == "int8" and not calibration:
         raise TagLensError("int8 needs pictures to measure the activations' ranges on; pass --calibration-pictures FOLDER")
 
 
-def _require_parity(parity: Parity, precision: Precision) -> None:
+def _require_parity(parity: Parity, precision: FilePrecision) -> None:
     if precision == "float32" and parity.largest > TOLERANCE:
         raise RunError(
             f"the exported file's probabilities differ from PyTorch's by up to {parity.largest:.2g} on {parity.pictures} pictures, more "

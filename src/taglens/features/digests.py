@@ -65,8 +65,8 @@ class DigestMemory:
     def _select(connection: sqlite3.Connection, names: Sequence[str]) -> Iterator[tuple[str, tuple[Stamp, bytes]]]:
         for start in range(0, len(names), QUERY_SIZE):
             part = names[start : start + QUERY_SIZE]
-            places = ",".join("?" * len(part))
-            found = connection.execute(f"SELECT path, size, modified, digest FROM pictures WHERE path IN ({places})", part)
+            marks = ",".join("?" * len(part))
+            found = connection.execute(f"SELECT path, size, modified, digest FROM pictures WHERE path IN ({marks})", part)
             yield from ((path, (Stamp(size, modified), digest)) for path, size, modified, digest in found)
 
     @staticmethod

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import get_args
 
 import numpy as np
 import torch
@@ -14,10 +14,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from taglens.backbones.backbone import Backbone
+from taglens.datasets.pictures import OnBadImage
 from taglens.errors import TagLensError, unknown_name
 from taglens.features.digests import DigestMemory, Read
 from taglens.features.location import features_folder
-from taglens.features.pipeline import Chunk, Crew, Job, run_pipeline
+from taglens.features.pipeline import Chunk, PictureFile, WorkerPlan, run_pipeline
 from taglens.features.store import FeatureStore, Key
 from taglens.labels.table import LabelTable
 from taglens.outputs import require_space
@@ -25,7 +26,6 @@ from taglens.shapes import Features
 
 logger = logging.getLogger(__name__)
 
-OnBad = Literal["error", "skip"]
 MEMORY = "pictures.sqlite"
 
 
@@ -63,10 +63,17 @@ class StoredFeatures:
 
 
 def open_store(backbone: Backbone, cache: Path | None = None) -> FeatureStore:
-    """Return the store of this backbone, transform and precision in a cache folder (default: the user's)."""
+    """Return the store of this backbone, transform, precision and map in a cache folder (default: the user's)."""
     rows, columns = backbone.grid()
-    folder = features_folder(cache) / f"{backbone.fingerprint[:16]}-{backbone.transform.key}-{backbone.precision}"
-    description = {"backbone": backbone.spec, "transform": backbone.transform.to_json(), "precision": backbone.precision}
+    # plain maps are older than the choice: their stores stay where they are
+    other = "" if backbone.map == "plain" else f"-{backbone.map}"
+    folder = features_folder(cache) / f"{backbone.fingerprint[:16]}-{backbone.transform.key}-{backbone.precision}{other}"
+    description = {
+        "backbone": backbone.spec,
+        "transform": backbone.transform.to_json(),
+        "precision": backbone.precision,
+        "map": backbone.map,
+    }
     return FeatureStore.open(folder, positions=rows * columns, channels=backbone.channels, description=description)
 
 
@@ -78,7 +85,7 @@ def extract_features(
     batch: int | None = None,
     views: int = 1,
     progress: bool = True,
-    on_bad: OnBad = "error",
+    on_bad: OnBadImage = "error",
     workers: int | None = None,
 ) -> StoredFeatures:
     """Return the pictures' features, computing only what the store lacks.
@@ -100,14 +107,14 @@ def extract_features(
         OutputError: not enough disk.
         TagLensError: an option is out of range.
     """
-    if on_bad not in ("error", "skip"):
-        raise unknown_name("choice for bad pictures", on_bad, ("error", "skip"))
+    if on_bad not in get_args(OnBadImage):
+        raise unknown_name("choice for bad pictures", on_bad, get_args(OnBadImage))
     if views < 1 or (batch is not None and batch < 1) or (workers is not None and workers < 1):
         raise TagLensError(f"views, batch and workers must be at least 1, came {views}, {batch} and {workers}")
     paths = [pictures.path(row) for row in range(len(pictures))] if isinstance(pictures, LabelTable) else [Path(path) for path in pictures]
     opened = store if isinstance(store, FeatureStore) else open_store(backbone, store)
     digests, reasons = _complete(
-        paths, backbone, opened, views, Crew.for_machine(backbone.device, batch, workers), progress=progress, strict=on_bad == "error"
+        paths, backbone, opened, views, WorkerPlan.for_machine(backbone.device, batch, workers), progress=progress, strict=on_bad == "error"
     )
     kept = np.array([number for number, path in enumerate(paths) if path not in reasons], dtype=np.int64)
     rows = opened.rows(Key(digests[paths[number]], view) for number in kept for view in range(views)).reshape(-1, views)
@@ -115,26 +122,26 @@ def extract_features(
 
 
 def _complete(
-    paths: Sequence[Path], backbone: Backbone, store: FeatureStore, views: int, crew: Crew, *, progress: bool, strict: bool
+    paths: Sequence[Path], backbone: Backbone, store: FeatureStore, views: int, plan: WorkerPlan, *, progress: bool, strict: bool
 ) -> tuple[dict[Path, bytes], dict[Path, str]]:
     """Bring every picture's features into the store; return the pictures' hashes and the reasons of those left out."""
     # The memory of hashes lies beside the stores and serves all of them.
     memory = DigestMemory(store.folder.parent / MEMORY)
     unique = list(dict.fromkeys(paths))
     digests = {path: digest for path, digest in zip(unique, memory.lookup(unique), strict=True) if digest is not None}
-    if not _jobs(unique, digests, store, views):
+    if not _missing_files(unique, digests, store, views):
         return digests, {}
     reasons: dict[Path, str] = {}
     with store.writing(), _progress_bar(progress) as bar:
-        jobs = _jobs(unique, digests, store, views)
-        require_space(store.folder, len(jobs) * views * store.row_bytes, f"the features of {len(jobs):,} pictures")
-        task = bar.add_task("reading pictures", total=len(jobs), rate="")
-        with closing(run_pipeline(jobs, backbone, store.missing, crew)) as chunks, _remembering(memory) as reads:
+        files = _missing_files(unique, digests, store, views)
+        require_space(store.folder, len(files) * views * store.row_bytes, f"the features of {len(files):,} pictures")
+        task = bar.add_task("reading pictures", total=len(files), rate="")
+        with closing(run_pipeline(files, backbone, store.missing, plan)) as chunks, _remembering(memory) as reads:
             for chunk in chunks:
                 store.append([key for done in chunk.pictures for key in done.keys], chunk.values)
                 good = [done for done in chunk.pictures if done.error is None]
-                digests.update({done.job.path: done.digest for done in good})
-                reads.extend(Read(done.job.path, done.stamp, done.digest) for done in good if done.stamp is not None)
+                digests.update({done.file.path: done.digest for done in good})
+                reads.extend(Read(done.file.path, done.stamp, done.digest) for done in good if done.stamp is not None)
                 _note_bad(chunk, reasons, strict=strict)
                 _advance(bar, task, len(chunk.pictures))
     if reasons:
@@ -142,9 +149,13 @@ def _complete(
     return digests, reasons
 
 
-def _jobs(paths: Sequence[Path], digests: dict[Path, bytes], store: FeatureStore, views: int) -> list[Job]:
+def _missing_files(paths: Sequence[Path], digests: dict[Path, bytes], store: FeatureStore, views: int) -> list[PictureFile]:
     """Return the files that must be read: those of unknown content and those with a view missing."""
-    return [Job(path, views) for path in paths if path not in digests or store.missing(Key(digests[path], view) for view in range(views))]
+    return [
+        PictureFile(path, views)
+        for path in paths
+        if path not in digests or store.missing(Key(digests[path], view) for view in range(views))
+    ]
 
 
 @contextmanager
@@ -165,7 +176,7 @@ def _note_bad(chunk: Chunk, reasons: dict[Path, str], *, strict: bool) -> None:
         if done.error is not None and strict:
             raise done.error
         if done.error is not None:
-            reasons[done.job.path] = str(done.error)
+            reasons[done.file.path] = str(done.error)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from filelock import FileLock, Timeout
 from platformdirs import user_cache_dir
 
 from taglens.errors import OutputError
-from taglens.outputs import read_json
+from taglens.outputs import read_object
 
 VARIABLE = "TAGLENS_CACHE"
 DESCRIPTION = "store.json"
@@ -58,8 +58,8 @@ def list_stores(cache: Path | None = None) -> list[CachedStore]:
 def _describe(folder: Path) -> CachedStore:
     path = folder / DESCRIPTION
     try:
-        backbone = str(read_json(path).get("backbone", "?"))
-    except ValueError:
+        backbone = str(read_object(path, kind=OutputError, damaged="delete the folder").get("backbone", "?"))
+    except OutputError:
         backbone = "damaged"
     sizes = {child.name: child.stat().st_size for child in folder.iterdir() if child.is_file()}
     return CachedStore(folder, sum(sizes.values()), path.stat().st_mtime, backbone, sizes.get(INDEX, 0) // RECORD_BYTES)

@@ -17,10 +17,10 @@ import torch
 from numpy.typing import NDArray
 
 from taglens.backbones.backbone import Backbone
+from taglens.datasets.transforms import picture_view
 from taglens.errors import PictureError
 from taglens.features.digests import Stamp, content_digest, stamp_of
 from taglens.features.store import Key
-from taglens.features.views import picture_view
 from taglens.parallel import cores
 
 MOST_WORKERS = 16
@@ -31,7 +31,7 @@ LARGEST_HALF = 65504.0
 
 
 @dataclass(frozen=True)
-class Job:
+class PictureFile:
     """One picture file to be read."""
 
     path: Path
@@ -39,10 +39,10 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Done:
+class EncodedFile:
     """One picture file that was read."""
 
-    job: Job
+    file: PictureFile
     stamp: Stamp | None
     digest: bytes = b""
     keys: tuple[Key, ...] = ()
@@ -54,13 +54,13 @@ class Done:
 class Chunk:
     """Pictures that went through together."""
 
-    pictures: list[Done]
+    pictures: list[EncodedFile]
     values: NDArray[np.float16]
     """(row, 1 + position, channel): one row for each key of the pictures, in order."""
 
 
 @dataclass(frozen=True)
-class Crew:
+class WorkerPlan:
     """Worker threads and the cores each may use for one encoder pass."""
 
     workers: int
@@ -69,8 +69,8 @@ class Crew:
     batch: int
 
     @classmethod
-    def for_machine(cls, device: torch.device, batch: int | None = None, workers: int | None = None) -> "Crew":
-        """Return the crew for this machine: one worker per core, at most 16."""
+    def for_machine(cls, device: torch.device, batch: int | None = None, workers: int | None = None) -> "WorkerPlan":
+        """Return the plan for this machine: one worker per core, at most 16."""
         workers = workers or min(cores(), MOST_WORKERS)
         if device.type == "cpu":
             return cls(workers, max(1, cores() // workers), workers, batch or BATCH_CPU)
@@ -78,31 +78,31 @@ class Crew:
 
 
 def run_pipeline(
-    jobs: Sequence[Job], backbone: Backbone, known: Callable[[Iterable[Key]], list[Key]], crew: Crew
+    files: Sequence[PictureFile], backbone: Backbone, known: Callable[[Iterable[Key]], list[Key]], plan: WorkerPlan
 ) -> Generator[Chunk, None, None]:
-    """Yield the jobs' chunks in order; closing the iterator stops the work.
+    """Yield the files' chunks in order; closing the iterator stops the work.
 
     Args:
-        jobs: picture files with the number of views wanted.
+        files: picture files with the number of views wanted.
         backbone: encodes them.
         known: returns those of some keys that are still missing in the store.
-        crew: how many hands.
+        plan: how many hands.
     """
-    turns = threading.Semaphore(crew.turns)
+    turns = threading.Semaphore(plan.turns)
     before = torch.get_num_threads()
 
-    def work(part: Sequence[Job]) -> Chunk:
+    def work(part: Sequence[PictureFile]) -> Chunk:
         pixels: list[NDArray[np.uint8]] = []
-        pictures = [_read(job, backbone, known, pixels) for job in part]
-        return Chunk(pictures, _encode(pixels, backbone, turns, crew.batch))
+        pictures = [_read(file, backbone, known, pixels) for file in part]
+        return Chunk(pictures, _encode(pixels, backbone, turns, plan.batch))
 
-    pool = ThreadPoolExecutor(crew.workers, thread_name_prefix="taglens", initializer=torch.set_num_threads, initargs=(crew.threads,))
+    pool = ThreadPoolExecutor(plan.workers, thread_name_prefix="taglens", initializer=torch.set_num_threads, initargs=(plan.threads,))
     waiting: deque[Future[Chunk]] = deque()
-    views = max((job.views for job in jobs), default=1)
-    size = max(1, crew.batch // views)
-    parts = iter([jobs[start : start + size] for start in range(0, len(jobs), size)])
+    views = max((file.views for file in files), default=1)
+    size = max(1, plan.batch // views)
+    parts = iter([files[start : start + size] for start in range(0, len(files), size)])
     try:
-        for part in islice(parts, 2 * crew.workers):
+        for part in islice(parts, 2 * plan.workers):
             waiting.append(pool.submit(work, part))
         while waiting:
             yield waiting.popleft().result()
@@ -113,19 +113,21 @@ def run_pipeline(
         torch.set_num_threads(before)
 
 
-def _read(job: Job, backbone: Backbone, known: Callable[[Iterable[Key]], list[Key]], pixels: list[NDArray[np.uint8]]) -> Done:
+def _read(
+    file: PictureFile, backbone: Backbone, known: Callable[[Iterable[Key]], list[Key]], pixels: list[NDArray[np.uint8]]
+) -> EncodedFile:
     """Read and decode a file; the pixels of its missing views are appended to ``pixels``."""
-    stamp = stamp_of(job.path)
+    stamp = stamp_of(file.path)
     try:
-        content = _content(job.path)
+        content = _content(file.path)
         digest = content_digest(content)
-        missing = known(Key(digest, view) for view in range(job.views))
+        missing = known(Key(digest, view) for view in range(file.views))
         if missing:
-            picture = backbone.transform.open(content, name=str(job.path))
+            picture = backbone.transform.open(content, name=str(file.path))
             pixels.extend([np.asarray(backbone.transform.resized(picture_view(picture, key.view, digest))) for key in missing])
-        return Done(job, stamp, digest, tuple(missing))
+        return EncodedFile(file, stamp, digest, tuple(missing))
     except PictureError as error:
-        return Done(job, stamp, error=error)
+        return EncodedFile(file, stamp, error=error)
 
 
 def _content(path: Path) -> bytes:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from taglens.errors import OutputError
 from taglens.features.location import DESCRIPTION, INDEX, LOCK, RECORD_BYTES
-from taglens.outputs import read_json, write_json
+from taglens.outputs import read_object, write_json
 from taglens.shapes import Features
 
 logger = logging.getLogger(__name__)
@@ -74,10 +74,7 @@ class FeatureStore:
         expected = {"format": FORMAT, "positions": positions, "channels": channels}
         path = folder / DESCRIPTION
         if path.is_file():
-            try:
-                found = read_json(path)
-            except ValueError as error:
-                raise OutputError(f"{path} is damaged ({error}); delete the folder {folder}, it is only a cache") from error
+            found = read_object(path, kind=OutputError, damaged=f"delete the folder {folder}, it is only a cache")
             if {key: found.get(key) for key in expected} != expected:
                 raise OutputError(f"{folder} holds other features: expected {expected}, came {found}; delete the folder or choose another")
             os.utime(path)
@@ -163,9 +160,9 @@ class FeatureStore:
     def _write_rows(self, values: NDArray[np.float16]) -> None:
         done = 0
         while done < len(values):
-            shard, place = divmod(self._count + done, self.rows_per_shard)
-            part = values[done : done + self.rows_per_shard - place]
-            _write_at(self._shard(shard), place * self.row_bytes, part.tobytes())
+            shard, row = divmod(self._count + done, self.rows_per_shard)
+            part = values[done : done + self.rows_per_shard - row]
+            _write_at(self._shard(shard), row * self.row_bytes, part.tobytes())
             done += len(part)
 
     def _write_records(self, keys: Sequence[Key]) -> None:
@@ -189,11 +186,11 @@ class FeatureStore:
             raise IndexError(f"rows {rows.min()}..{rows.max()} asked of a store with {self._count} rows")
         # In the order they lie in, so that a disk is read forwards.
         order = np.argsort(rows, kind="stable")
-        shards, places = np.divmod(rows[order], self.rows_per_shard)
+        shards, inside = np.divmod(rows[order], self.rows_per_shard)
         values = np.empty((len(rows), 1 + self.positions, self.channels), dtype=np.float16)
         starts = np.unique(shards, return_index=True)[1]
         for start, stop in zip(starts, [*starts, len(rows)][1:], strict=True):
-            values[order[start:stop]] = self._map(int(shards[start]))[places[start:stop]]
+            values[order[start:stop]] = self._map(int(shards[start]))[inside[start:stop]]
         moved = torch.from_numpy(values).to(device)
         return Features(moved[:, 1:].float(), moved[:, 0].float())
 

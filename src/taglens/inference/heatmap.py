@@ -1,17 +1,15 @@
 """Where a class was seen, painted over the picture."""
 
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from taglens.datasets.transforms import PictureTransform
+from taglens.metrics.attention import Edges
 
-Box: TypeAlias = tuple[float, float, float, float]
-"""Left, top, right and bottom as shares of the picture's width and height."""
-
-WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
+WHOLE: Edges = (0.0, 0.0, 1.0, 1.0)
 
 # Nine colours of even perceptual steps, dark violet to light yellow (sampled from matplotlib's "inferno", CC0).
 _COLOURS = np.array(
@@ -30,7 +28,7 @@ _COLOURS = np.array(
 )
 
 
-def overlay(picture: Image.Image, attention: NDArray[Any], *, longest: int = 1024, box: Box = WHOLE) -> Image.Image:
+def overlay(picture: Image.Image, attention: NDArray[Any], *, longest: int = 1024, box: Edges = WHOLE) -> Image.Image:
     """Paint a class's attention over its picture: the more attention, the brighter the colour and the less picture below.
 
     Args:
@@ -47,7 +45,7 @@ def overlay(picture: Image.Image, attention: NDArray[Any], *, longest: int = 102
     return Image.fromarray(np.clip(mixed + 0.5, 0, 255).astype(np.uint8))
 
 
-def seen_box(picture: Image.Image, transform: PictureTransform) -> Box:
+def seen_box(picture: Image.Image, transform: PictureTransform) -> Edges:
     """Return the part of ``picture`` that the backbone sees: all of it if squashed, else the square in the middle."""
     if transform.resize == "squash":
         return WHOLE
@@ -72,11 +70,11 @@ def intensity(attention: NDArray[Any]) -> NDArray[np.float32]:
 
 def colours(values: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the red, green and blue (0..255) of values within 0..1; (..., 3)."""
-    place = np.linspace(0, 1, len(_COLOURS))
-    return np.stack([np.interp(values, place, channel) for channel in _COLOURS.T], axis=-1).astype(np.float32)
+    steps = np.linspace(0, 1, len(_COLOURS))
+    return np.stack([np.interp(values, steps, channel) for channel in _COLOURS.T], axis=-1).astype(np.float32)
 
 
-def _spread(heat: NDArray[np.float32], size: tuple[int, int], box: Box) -> NDArray[np.float32]:
+def _spread(heat: NDArray[np.float32], size: tuple[int, int], box: Edges) -> NDArray[np.float32]:
     """Enlarge (row, column) smoothly to the box within a picture of ``size`` (width, height)."""
     width, height = size
     left, top, right, bottom = round(box[0] * width), round(box[1] * height), round(box[2] * width), round(box[3] * height)

@@ -12,11 +12,10 @@ from PIL import Image
 from taglens.datasets.pictures import open_picture
 from taglens.datasets.transforms import PictureTransform
 from taglens.inference.heatmap import overlay, seen_box
-from taglens.outputs import atomic_path
+from taglens.outputs import atomic_path, safe_name, safe_names
 
 if TYPE_CHECKING:
     from taglens.inference.predictor import PicturePrediction
-from taglens.outputs import safe_name, safe_names
 
 
 def save_heatmaps(
@@ -33,18 +32,18 @@ def save_heatmaps(
     Args:
         predictions: made with ``maps=True``.
         folder: where the heatmaps go.
-        choose: from probabilities (label,) to places of classes.
+        choose: from probabilities (label,) to columns of classes.
         transform: the backbone's, which says what part of the picture the maps cover.
         longest: longer side of the written pictures.
     """
     for prediction in predictions:
-        maps = prediction.baseline if prediction.attention is None else prediction.attention
-        places = list(choose(prediction.probabilities)) if maps is not None else []
-        if maps is not None and places:
+        maps = prediction.heatmaps
+        columns = [] if maps is None else list(choose(prediction.probabilities))
+        if maps is not None and columns:
             picture = open_picture(prediction.path, at_least=longest)
             box = seen_box(picture, transform)
-            for place in places:
-                folder.write(prediction.path, place, overlay(picture, maps[place], longest=longest, box=box))
+            for column in columns:
+                folder.write(prediction.path, column, overlay(picture, maps[column], longest=longest, box=box))
         yield prediction
 
 
@@ -59,9 +58,9 @@ class HeatmapFolder:
         self._names = safe_names(classes)
         self._owner: dict[str, Path] = {}
 
-    def write(self, path: Path, place: int, heatmap: Image.Image) -> Path:
-        """Write the heatmap of the picture at ``path`` for the class at ``place`` and return its file name."""
-        target = self._folder / f"{self._stem(path)}.{self._names[place]}.png"
+    def write(self, path: Path, column: int, heatmap: Image.Image) -> Path:
+        """Write the heatmap of the picture at ``path`` for the class of ``column`` and return its file name."""
+        target = self._folder / f"{self._stem(path)}.{self._names[column]}.png"
         with atomic_path(target) as temporary:
             heatmap.save(temporary, format="PNG")
         return target

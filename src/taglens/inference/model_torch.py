@@ -1,4 +1,4 @@
-"""A run folder as the server's model, with its text encoder for class names it was not trained on."""
+"""A run folder as a model, if wanted with its text encoder for class names it was not trained on."""
 
 import copy
 from collections.abc import Sequence
@@ -17,8 +17,8 @@ from taglens.recognizer import Recognizer
 from taglens.runtime import ModelOutput
 
 
-class TorchEngine:
-    """See :class:`taglens.inference.model.Engine`."""
+class TorchModel:
+    """See :class:`taglens.inference.model.PictureModel`."""
 
     def __init__(self, recognizer: Recognizer) -> None:
         self._recognizer = recognizer
@@ -26,10 +26,13 @@ class TorchEngine:
         self._vectors = lru_cache(maxsize=256)(self._encode)
 
     @classmethod
-    def load(cls, run: Path) -> "TorchEngine":
-        """Read a run folder."""
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        return cls(Recognizer.load(run, device=device, text=True))
+    def load(cls, run: Path, *, device: str = "auto", threads: int | None = None, text: bool = False) -> "TorchModel":
+        """Read a run folder; see :func:`taglens.inference.model.load_model`."""
+        if threads is not None:
+            torch.set_num_threads(threads)
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        return cls(Recognizer.load(run, device=device, text=text))
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -50,9 +53,11 @@ class TorchEngine:
     def run(self, pictures: NDArray[np.float32], *, heatmaps: bool = False) -> ModelOutput:
         """Return probabilities, and the method's attention or else CLIP's similarity maps."""
         backbone = self._recognizer.backbone
-        found = self._recognizer.scores(backbone.features(torch.from_numpy(pictures).to(backbone.device)))
-        maps = found.baseline if found.attention is None else found.attention
-        return ModelOutput(found.probabilities.cpu().numpy(), self._grid(maps) if heatmaps else None)
+        features = backbone.features(torch.from_numpy(pictures).to(backbone.device))
+        if not heatmaps:
+            return ModelOutput(self._recognizer.probabilities(features).cpu().numpy(), None)
+        found = self._recognizer.scores(features)
+        return ModelOutput(found.probabilities.cpu().numpy(), self._grid(found.baseline if found.attention is None else found.attention))
 
     @torch.inference_mode()
     def score_names(self, pictures: NDArray[np.float32], names: Sequence[str]) -> ModelOutput:

@@ -3,21 +3,24 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from taglens.datasets.pictures import OnBadImage
 from taglens.errors import PictureError
-from taglens.parallel import Decoded, decode_ahead
+from taglens.parallel import decode_ahead
 
 if TYPE_CHECKING:
     from taglens.recognizer import Recognizer
 
-OnBad: TypeAlias = Literal["error", "skip"]
+Pixels: TypeAlias = NDArray[np.float32]
+"""A picture ready for the model, (3, size, size), or a batch of them."""
 Maps: TypeAlias = NDArray[np.float32]
+"""Where each class was seen, (label, row, column)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +35,11 @@ class PicturePrediction:
     baseline: Maps | None = None
     """CLIP's own similarity map of each class, (label, row, column), sum 1; None if not asked for."""
 
+    @property
+    def heatmaps(self) -> Maps | None:
+        """What is shown: the attention, or CLIP's map for a method without attention of its own; None if not asked for."""
+        return self.baseline if self.attention is None else self.attention
+
 
 def predict_pictures(
     recognizer: "Recognizer",
@@ -39,7 +47,7 @@ def predict_pictures(
     *,
     batch: int = 32,
     maps: bool = False,
-    on_bad: OnBad = "error",
+    on_bad: OnBadImage = "error",
     on_skip: Callable[[Path, PictureError], None] | None = None,
     threads: int | None = None,
 ) -> Iterator[PicturePrediction]:
@@ -59,7 +67,7 @@ def predict_pictures(
     """
     transform = recognizer.backbone.transform
 
-    def decode(path: Path) -> NDArray[np.float32]:
+    def decode(path: Path) -> Pixels:
         return transform(transform.open(path))
 
     decoded = decode_ahead(paths, decode, ahead=2 * batch, threads=threads)
@@ -68,8 +76,8 @@ def predict_pictures(
 
 
 def _readable(
-    decoded: Iterator[Decoded], on_bad: OnBad, on_skip: Callable[[Path, PictureError], None] | None
-) -> Iterator[tuple[Path, NDArray[np.float32]]]:
+    decoded: Iterable[tuple[Path, Pixels | PictureError]], on_bad: OnBadImage, on_skip: Callable[[Path, PictureError], None] | None
+) -> Iterator[tuple[Path, Pixels]]:
     for path, picture in decoded:
         if not isinstance(picture, PictureError):
             yield path, picture
@@ -79,8 +87,8 @@ def _readable(
             on_skip(path, picture)
 
 
-def _batches(pictures: Iterator[tuple[Path, Maps]], size: int) -> Iterator[list[tuple[Path, Maps]]]:
-    batch: list[tuple[Path, Maps]] = []
+def _batches(pictures: Iterable[tuple[Path, Pixels]], size: int) -> Iterator[list[tuple[Path, Pixels]]]:
+    batch: list[tuple[Path, Pixels]] = []
     for picture in pictures:
         batch.append(picture)
         if len(batch) == size:
@@ -91,7 +99,7 @@ def _batches(pictures: Iterator[tuple[Path, Maps]], size: int) -> Iterator[list[
 
 
 @torch.inference_mode()
-def _predict_batch(recognizer: "Recognizer", paths: list[Path], pictures: Maps, maps: bool) -> list[PicturePrediction]:
+def _predict_batch(recognizer: "Recognizer", paths: list[Path], pictures: Pixels, maps: bool) -> list[PicturePrediction]:
     backbone = recognizer.backbone
     features = backbone.features(torch.from_numpy(pictures).to(backbone.device))
     if not maps:

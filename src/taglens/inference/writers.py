@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from taglens.errors import OutputError, unknown_name
-from taglens.metrics.threshold import tags_of
+from taglens.metrics.threshold import reached
 from taglens.outputs import atomic_path
 
 # One row group of a Parquet file: large enough to compress, small enough for memory with thousands of classes.
@@ -82,7 +82,7 @@ def _write_tags(rows: Rows, classes: Sequence[str], thresholds: NDArray[np.float
     bad = next((name for name in classes if "|" in name or name[0] in "!?"), None)
     if bad is not None:
         raise OutputError(f"the tags form cannot hold the class {bad!r}: '|' inside or '!', '?' in front; choose --format csv")
-    _write_lines(rows, ["image", "tags"], lambda row: [row.path, "|".join(tags_of(row.probabilities, classes, thresholds))], target)
+    _write_lines(rows, ["image", "tags"], lambda row: [row.path, "|".join(_tags(row, classes, thresholds))], target)
 
 
 def _write_lines(rows: Rows, header: list[str], cells: Callable[[PredictedRow], list[object]], target: IO[bytes]) -> None:
@@ -96,7 +96,7 @@ def _write_lines(rows: Rows, header: list[str], cells: Callable[[PredictedRow], 
 def _write_jsonl(rows: Rows, classes: Sequence[str], thresholds: NDArray[np.float64], target: IO[bytes]) -> None:
     for row in rows:
         numbers = {name: float(_number(value)) for name, value in zip(classes, row.probabilities, strict=True)}
-        found = {"image": str(row.path), "tags": tags_of(row.probabilities, classes, thresholds), "probabilities": numbers}
+        found = {"image": str(row.path), "tags": _tags(row, classes, thresholds), "probabilities": numbers}
         target.write(json.dumps(found, ensure_ascii=False).encode("utf-8", "surrogateescape") + b"\n")
         target.flush()
 
@@ -118,6 +118,11 @@ def _write_parquet(rows: Rows, classes: Sequence[str], thresholds: NDArray[np.fl
 def _arrow(rows: list[PredictedRow], schema: pa.Schema) -> pa.Table:
     columns = np.stack([row.probabilities for row in rows]).astype(np.float32).T
     return pa.table([pa.array([str(row.path) for row in rows]), *map(pa.array, columns)], schema=schema)
+
+
+def _tags(row: PredictedRow, classes: Sequence[str], thresholds: NDArray[np.float64]) -> list[str]:
+    """The tags in the order of the classes, as tables have them."""
+    return [name for name, is_tag in zip(classes, reached(row.probabilities, thresholds), strict=True) if is_tag]
 
 
 def _number(value: np.float32) -> str:

@@ -1,6 +1,7 @@
 """What is known of which picture: tables, three-state labels, masks, names, provenance, and the files that hold them.
 
-Knows nothing of pictures' content, of models or of torch; a foreign code or format is translated here and nowhere else.
+A foreign code or format is translated here and nowhere else; unknown is never negative.
+Knows nothing of pictures' content, of models or of PyTorch.
 """
 
 from taglens.labels.files.tables import examine_table, read_table, write_table

@@ -32,21 +32,7 @@ def from_codes(values: ArrayLike, project: str) -> PartialLabels:
     for code, state in CODES[project].items():
         states[given == code] = state
     if (states == 2).any():
-        place = tuple(int(axis[0]) for axis in np.nonzero(states == 2))
+        cell = tuple(int(axis[0]) for axis in np.nonzero(states == 2))
         allowed = ", ".join(str(code) for code in CODES[project])
-        raise TableError(f"labels of {project} are {allowed}, came {given[place]} at {place}; choose another code: {', '.join(CODES)}")
+        raise TableError(f"labels of {project} are {allowed}, came {given[cell]} at {cell}; choose another code: {', '.join(CODES)}")
     return PartialLabels(states)
-
-
-def to_codes(labels: PartialLabels, project: str) -> np.ndarray:
-    """Return ``labels`` as int8 (image, label) in the code of ``project``; the inverse of :func:`from_codes`.
-
-    Raises:
-        TagLensError: an unknown project.
-    """
-    if project not in CODES:
-        raise unknown_name("label code", project, CODES)
-    codes = np.empty(labels.values.shape, dtype=np.int8)
-    for code, state in CODES[project].items():
-        codes[labels.values == state] = code
-    return codes

@@ -1,4 +1,4 @@
-"""Ways to hide labels beyond a uniform proportion: pure, seeded, nested (one seed, a larger amount: a superset is known).
+"""Ways to hide labels, the published masks first: pure, seeded, nested (one seed, a larger amount: a superset is known).
 
 Every setting draws a fixed random order first and then keeps a beginning of it, which is why they nest.
 """
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from taglens.errors import TagLensError, unknown_name
 from taglens.labels.states import UNKNOWN, PartialLabels
 
+SettingName = Literal["proportion", "single_positive", "positives_only", "fixed_per_class", "annotator_blocks"]
 _ROWS_AT_ONCE = 65_536
 
 
@@ -33,12 +34,6 @@ def keep_known(labels: PartialLabels, proportion: float, seed: int = 0) -> Parti
         part = values[start : start + _ROWS_AT_ONCE]
         part[random.random_sample(part.shape) >= proportion] = UNKNOWN
     return PartialLabels(values)
-
-
-def require_proportion(proportion: float) -> None:
-    """Raise TagLensError unless ``proportion`` lies in 0..1."""
-    if not 0.0 <= proportion <= 1.0:
-        raise TagLensError(f"the known proportion must lie between 0 and 1, came {proportion}; write 0.1 for 10 %")
 
 
 def single_positive(labels: PartialLabels, amount: float = 1, seed: int = 0) -> PartialLabels:
@@ -105,8 +100,6 @@ SETTINGS: Mapping[str, Callable[[PartialLabels, float, int], PartialLabels]] = {
 }
 """Name -> function (labels, amount, seed)."""
 
-SettingName = Literal["proportion", "single_positive", "positives_only", "fixed_per_class", "annotator_blocks"]
-
 
 def hide(labels: PartialLabels, setting: str, amount: float, seed: int = 0) -> PartialLabels:
     """Hide labels by the setting of that name; ``amount`` is a proportion or a number, as the setting says.
@@ -119,6 +112,12 @@ def hide(labels: PartialLabels, setting: str, amount: float, seed: int = 0) -> P
     return SETTINGS[setting](labels, amount, seed)
 
 
+def require_proportion(proportion: float) -> None:
+    """Raise TagLensError unless ``proportion`` lies in 0..1."""
+    if not 0.0 <= proportion <= 1.0:
+        raise TagLensError(f"the known proportion must lie between 0 and 1, came {proportion}; write 0.1 for 10 %")
+
+
 def _keep(labels: PartialLabels, kept: NDArray[np.bool_]) -> PartialLabels:
     return PartialLabels(np.where(kept, labels.values, np.int8(UNKNOWN)))
 
@@ -127,8 +126,8 @@ def _first_of(candidates: NDArray[np.bool_], number: int, seed: int, axis: int) 
     """Choose ``number`` of the true cells along ``axis`` at random."""
     order = np.random.RandomState(seed).random_sample(candidates.shape)
     order[~candidates] = 2.0  # behind every candidate
-    place = np.argsort(order, axis=axis, kind="stable").argsort(axis=axis, kind="stable")
-    return candidates & (place < number)
+    rank = np.argsort(order, axis=axis, kind="stable").argsort(axis=axis, kind="stable")
+    return candidates & (rank < number)
 
 
 def _whole(amount: float, what: str) -> int:

@@ -1,4 +1,4 @@
-"""What is known, per class, and what may become a problem in training."""
+"""Everything that is wrong with a table, each with its row; what is known per class; and what may become a problem in training."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,6 +9,9 @@ import numpy as np
 from taglens.errors import TableError
 from taglens.labels.states import PartialLabels
 from taglens.labels.table import LabelTable
+
+MOST_PROBLEMS = 10_000
+"""More are counted, not listed: a table of the wrong kind has millions of wrong cells."""
 
 
 @dataclass(frozen=True)
@@ -25,13 +28,22 @@ class Problem:
     """error or warning."""
 
     def at(self, source: Path | str) -> str:
-        """Return the message with the place before it."""
-        places = [str(source)]
+        """Return the message with file, row and column before it."""
+        where = [str(source)]
         if self.row is not None:
-            places.append(f"row {self.row}")
+            where.append(f"row {self.row}")
         if self.column is not None:
-            places.append(f"column {self.column!r}")
-        return f"{', '.join(places)}: {self.message}"
+            where.append(f"column {self.column!r}")
+        return f"{', '.join(where)}: {self.message}"
+
+
+def raise_first(problems: Iterable[Problem], source: Path) -> None:
+    """Raise TableError for the first problem of level error, saying how many more there are."""
+    errors = [problem for problem in problems if problem.level == "error"]
+    if errors:
+        more = len(errors) - 1
+        rest = f" ({more} more problem{'s' if more > 1 else ''}: taglens inspect {source})" if more else ""
+        raise TableError(errors[0].at(source) + rest)
 
 
 @dataclass(frozen=True)
@@ -70,8 +82,8 @@ def label_problems(labels: PartialLabels, classes: Sequence[str]) -> tuple[Probl
         (counts.positive, "positive", "it stays, but its score rests on its name alone"),
         (counts.negative, "negative", "it stays, but nothing says what it is not"),
     ):
-        for place in np.flatnonzero(count == 0).tolist():
-            found.append(Problem(f"no known {kind} label; {result}", column=str(classes[place]), level="warning"))
+        for column in np.flatnonzero(count == 0).tolist():
+            found.append(Problem(f"no known {kind} label; {result}", column=str(classes[column]), level="warning"))
     return tuple(found)
 
 
@@ -91,21 +103,8 @@ def label_warnings(table: LabelTable) -> tuple[str, ...]:
         TableError: no label is known at all.
     """
     require_known(table.labels)
-    lacking = [table.classes[place] for place in np.flatnonzero(table.labels.counts().positive == 0)]
+    lacking = [table.classes[column] for column in np.flatnonzero(table.labels.counts().positive == 0)]
     if not lacking:
         return ()
     names = ", ".join(map(repr, lacking[:10])) + (f" and {len(lacking) - 10} more" if len(lacking) > 10 else "")
     return (f"no known positive for {len(lacking)} of {len(table.classes)} classes ({names}); they stay, scored by their names alone",)
-
-
-MOST_PROBLEMS = 10_000
-"""More are counted, not listed: a table of the wrong kind has millions of wrong cells."""
-
-
-def raise_first(problems: Iterable[Problem], source: Path) -> None:
-    """Raise TableError for the first problem of level error, saying how many more there are."""
-    errors = [problem for problem in problems if problem.level == "error"]
-    if errors:
-        more = len(errors) - 1
-        rest = f" ({more} more problem{'s' if more > 1 else ''}: taglens inspect {source})" if more else ""
-        raise TableError(errors[0].at(source) + rest)

@@ -1,4 +1,4 @@
-"""Putting tables of the same classes below each other, and at another place."""
+"""Putting tables of the same classes below each other, and seeing them from another folder."""
 
 import os.path
 from collections.abc import Sequence
@@ -49,10 +49,10 @@ def seen_from(table: LabelTable, folder: Path) -> LabelTable:
 
     Names stay as they are if they are absolute, relative to ``folder`` already, or relative to nothing that is known.
     """
-    if table.root is None or (root := table.root.resolve()) == (place := folder.resolve()):
+    if table.root is None or (root := table.root.resolve()) == (target := folder.resolve()):
         return table
     try:
-        names = tuple(name if os.path.isabs(name) else Path(os.path.relpath(root / name, place)).as_posix() for name in table.images)
+        names = tuple(name if os.path.isabs(name) else Path(os.path.relpath(root / name, target)).as_posix() for name in table.images)
     except ValueError:  # another drive of Windows: no way leads there
         names = tuple(path.as_posix() for path in map(root.joinpath, table.images))
     return replace(table, images=names, root=folder)
@@ -76,8 +76,8 @@ def _joined_origins(tables: Sequence[LabelTable]) -> tuple[tuple[Origin, ...], n
     origins = list(dict.fromkeys(origin for table in tables for origin in table.origins))
     parts = []
     for table in tables:
-        place = np.array([origins.index(origin) for origin in table.origins], dtype=np.int16)
-        parts.append(place[np.zeros(table.labels.shape, dtype=np.int16) if table.origin_index is None else table.origin_index])
+        position = np.array([origins.index(origin) for origin in table.origins], dtype=np.int16)
+        parts.append(position[np.zeros(table.labels.shape, dtype=np.int16) if table.origin_index is None else table.origin_index])
     return tuple(origins), np.concatenate(parts)
 
 

@@ -75,6 +75,6 @@ def compact(origins: Sequence[Origin], index: NDArray[np.integer] | None) -> tup
         return kept, None
     if len(kept) > np.iinfo(np.int16).max:
         raise TableError(f"{len(kept)} different label sources; a table holds at most 32,767: leave the time out or make it coarser")
-    place = {origin: number for number, origin in enumerate(kept)}
-    table = np.array([place.get(Origin(*origin), 0) for origin in origins], dtype=np.int16)
+    position = {origin: number for number, origin in enumerate(kept)}
+    table = np.array([position.get(Origin(*origin), 0) for origin in origins], dtype=np.int16)
     return kept, table[index]

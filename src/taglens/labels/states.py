@@ -78,6 +78,13 @@ class PartialLabels:
 
     __hash__ = None  # type: ignore[assignment]
 
+    def __repr__(self) -> str:
+        return f"PartialLabels({self.shape[0]:,} images, {self.shape[1]:,} classes: {self.summary()})"
+
+    def summary(self) -> str:
+        """Return how many labels there are of each state, in words."""
+        return ", ".join(f"{int(count.sum()):,} {state}" for state, count in self.counts()._asdict().items())
+
     def rows(self, index: Any) -> "PartialLabels":
         """Return the images that ``index`` (whole numbers, true/false or a slice) selects."""
         return PartialLabels(self.values[index])

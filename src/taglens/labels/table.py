@@ -95,6 +95,10 @@ class LabelTable:
 
     __hash__ = None  # type: ignore[assignment]
 
+    def __repr__(self) -> str:
+        splits = f"; splits {', '.join(name or 'blank' for name in self.split_names)}" if self.splits else ""
+        return f"LabelTable({len(self):,} images, {len(self.classes):,} classes: {self.labels.summary()}{splits})"
+
     def path(self, image: int) -> Path:
         """Return where the picture of row ``image`` lies."""
         name = Path(self.images[image])

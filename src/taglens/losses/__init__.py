@@ -1,41 +1,23 @@
-"""Losses over known labels, one formula per file; a new one is one file and one line in ``LOSSES``."""
+"""Losses over known labels, one formula a file, found by name in ``LOSSES``.
 
-import inspect
-from collections.abc import Callable
+Each returns the sum over the known cells and their number; training divides once, over all processes.
+Knows logits and targets; nothing of methods, backbones or pictures. An unknown cell has no gradient.
+"""
 
-from taglens.errors import unknown_name
-from taglens.labels.states import PartialLabels
-from taglens.losses.base import KnownOnly, Loss, LossSum
-from taglens.losses.class_balanced import ClassBalanced
-from taglens.losses.partial_asymmetric import PartialAsymmetric
-from taglens.losses.partial_bce import PartialBCE
-from taglens.losses.partial_focal import PartialFocal
-from taglens.losses.unknown_as_negative import UnknownAsNegative
+from typing import TYPE_CHECKING
 
-LOSSES: dict[str, Callable[..., Loss]] = {
-    "partial_bce": PartialBCE,
-    "partial_asymmetric": PartialAsymmetric,
-    "partial_focal": PartialFocal,
-    "class_balanced": ClassBalanced.for_labels,
-    "unknown_as_negative": UnknownAsNegative,
-}
-"""Name -> maker of the loss; its arguments are the loss's options, and ``labels`` for one that weights by their counts."""
+from taglens.faces import lazy_face
 
-
-def build_loss(name: str, labels: PartialLabels, **options: float) -> Loss:
-    """Return the loss called ``name``; ``labels`` are the training labels, for those that weight by counts.
-
-    Raises:
-        TagLensError: no such loss, or an option that it does not have.
-    """
-    if name not in LOSSES:
-        raise unknown_name("loss", name, LOSSES)
-    taken = dict(inspect.signature(LOSSES[name]).parameters)
-    counted = {"labels": labels} if taken.pop("labels", None) else {}
-    for option in options:
-        if option not in taken:
-            raise unknown_name(f"option of the loss {name!r}", option, taken)
-    return LOSSES[name](**counted, **options)
-
+if TYPE_CHECKING:
+    from taglens.losses.base import KnownOnly, Loss, LossSum
+    from taglens.losses.registry import LOSSES, build_loss
 
 __all__ = ["LOSSES", "KnownOnly", "Loss", "LossSum", "build_loss"]
+
+__getattr__, __dir__ = lazy_face(
+    "taglens.losses",
+    {
+        **dict.fromkeys(("KnownOnly", "Loss", "LossSum"), "taglens.losses.base"),
+        **dict.fromkeys(("LOSSES", "build_loss"), "taglens.losses.registry"),
+    },
+)

@@ -1,35 +1,23 @@
-"""Methods behind one interface; a new one is one file and one line in ``METHODS``."""
+"""Methods behind one interface: the features of a batch in, one logit for each class out.
 
-from collections.abc import Callable
+A method is one file with its options and its formula, found by its name in ``METHODS`` of ``registry.py``.
+Knows backbones' features and text encoders; nothing of training loops, files or probabilities.
+"""
 
-from taglens.errors import unknown_name
-from taglens.methods.base import Classifier, Method, MethodConfig, Scores, Setting
-from taglens.methods.coop import CoOp
-from taglens.methods.dualcoop import DualCoOp
-from taglens.methods.linear_probe import LinearProbe
-from taglens.methods.positive_coop import PositiveCoOp
-from taglens.methods.semantic_aware import SemanticAware
-from taglens.methods.zero_shot import ZeroShot
+from typing import TYPE_CHECKING
 
-METHODS: dict[str, type[MethodConfig]] = {
-    "zero_shot": ZeroShot,
-    "linear_probe": LinearProbe,
-    "coop": CoOp,
-    "dualcoop": DualCoOp,
-    "positive_coop": PositiveCoOp,
-    "semantic_aware": SemanticAware,
-}
+from taglens.faces import lazy_face
 
+if TYPE_CHECKING:
+    from taglens.methods.base import Classifier, Method, MethodConfig, Scores, Setting
+    from taglens.methods.registry import METHODS, build_config, method_config
 
-def method_config(name: str) -> Callable[..., MethodConfig]:
-    """Return the configuration class of the method called ``name``.
+__all__ = ["METHODS", "Classifier", "Method", "MethodConfig", "Scores", "Setting", "build_config", "method_config"]
 
-    Raises:
-        TagLensError: no such method.
-    """
-    if name not in METHODS:
-        raise unknown_name("method", name, METHODS)
-    return METHODS[name]
-
-
-__all__ = ["METHODS", "Classifier", "Method", "MethodConfig", "Scores", "Setting", "method_config"]
+__getattr__, __dir__ = lazy_face(
+    "taglens.methods",
+    {
+        **dict.fromkeys(("Classifier", "Method", "MethodConfig", "Scores", "Setting"), "taglens.methods.base"),
+        **dict.fromkeys(("METHODS", "build_config", "method_config"), "taglens.methods.registry"),
+    },
+)

@@ -5,18 +5,24 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 from torch.nn import functional
 
 from taglens.backbones.text import TextEncoder
 from taglens.methods.base import Classifier, Method, Scores, Setting
-from taglens.methods.regions import pair_logits
 from taglens.prompts.contexts import PromptContexts
-from taglens.shapes import Features
+from taglens.shapes import FeatureMap, Features
+
+SIMILARITY_SCALE = 20.0
+"""Factor on the cosine at each position."""
+LOGIT_SCALE = 5.0
+"""Factor on the weighted mean of the positions."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DualCoOp:
-    """A pair of prompts per class; logit and aggregation as in :func:`taglens.methods.regions.pair_logits`.
+    """A pair of prompts per class; logit and aggregation as in :func:`pair_logits`.
 
     Its published loss is ``partial_asymmetric``. Source: Sun et al., NeurIPS 2022.
     """
@@ -65,3 +71,19 @@ class DualCoOpMethod(Method):
     def parameter_groups(self, rate: float) -> Sequence[dict[str, Any]]:
         """Give the contexts their own rate, without decay towards zero embeddings."""
         return [{"params": list(self.parameters()), "lr": self.prompt_rate * rate, "weight_decay": 0.0}]
+
+
+def pair_logits(features: FeatureMap, positive: Float[Tensor, "label channel"], negative: Float[Tensor, "label channel"]) -> Scores:
+    """Compare each region with two vectors per class.
+
+    s+(p, c) = 20 cos(f_p, g+_c), s- likewise;  a(c, p) = softmax over p of s+;  z+ = 5 sum over p of a s+, z- = 5 sum over p of a s-
+
+    The softmax over the pair (z-, z+) is the sigmoid of z+ - z-, which is returned as the logit; the positive scores weight both.
+    Relative to the published code: its extra position (the mean token) is left out.
+    Source: DualCoOp (Sun et al., NeurIPS 2022).
+    """
+    regions = functional.normalize(features, dim=-1)
+    scores = SIMILARITY_SCALE * torch.einsum("bpn,sln->sblp", regions, torch.stack([positive, negative]))
+    attention = scores[0].softmax(dim=-1)
+    sums = LOGIT_SCALE * (attention * scores).sum(-1)
+    return Scores(sums[0] - sums[1], attention)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from taglens.backbones.text import TextEncoder
 from taglens.labels.states import PartialLabels
 from taglens.methods.base import Classifier, Method, Scores, Setting, base_rate_logits
-from taglens.methods.standardise import Standardise, prior_energy
+from taglens.methods.priors import Standardise, prior_energy
 from taglens.shapes import Features
 
 

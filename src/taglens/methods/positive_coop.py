@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from taglens.backbones.text import TextEncoder
 from taglens.methods.base import Classifier, Method, Scores, Setting
-from taglens.methods.regions import pair_logits
+from taglens.methods.dualcoop import pair_logits
 from taglens.prompts.contexts import PromptContexts
 from taglens.prompts.templates import ensemble
 from taglens.shapes import Features

@@ -14,9 +14,8 @@ from taglens.decoupling.layer import SemanticDecoupling
 from taglens.errors import TagLensError
 from taglens.labels.states import PartialLabels
 from taglens.methods.base import Classifier, Method, Scores, Setting, base_rate_logits
-from taglens.methods.evidence import fit_scales
 from taglens.methods.guide import load_guide
-from taglens.methods.standardise import prior_energy, standard_length
+from taglens.methods.priors import fit_scales, prior_energy, standard_length
 from taglens.prompts.contexts import PromptContexts
 from taglens.prompts.templates import ensemble
 from taglens.shapes import Attention, Features, Known, Logits

@@ -42,8 +42,8 @@ def reliability(probabilities: NDArray[Any], labels: Labels, bins: int = 15) -> 
     for rows in chunks(len(states), states.shape[1]):
         known = states[rows] != UNKNOWN
         score, positive = scores[rows][known].astype(np.float64), states[rows][known] == POSITIVE
-        place = np.minimum((score * bins).astype(np.int64), bins - 1)
-        sums += [np.bincount(place, weight, bins) for weight in (np.ones_like(score), score, positive)]
+        index = np.minimum((score * bins).astype(np.int64), bins - 1)
+        sums += [np.bincount(index, weight, bins) for weight in (np.ones_like(score), score, positive)]
     with np.errstate(invalid="ignore"):
         return Reliability(sums[0].astype(np.int64), sums[1] / sums[0], sums[2] / sums[0])
 

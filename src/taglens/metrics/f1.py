@@ -77,8 +77,8 @@ def _valid_k(top_k: int | None, classes: int) -> int:
 
 
 def _top(scores: Floats, top_k: int) -> NDArray[np.bool_]:
-    place = scores.shape[1] - top_k
-    return scores >= np.partition(scores, place, axis=1)[:, place, None]
+    rank = scores.shape[1] - top_k
+    return scores >= np.partition(scores, rank, axis=1)[:, rank, None]
 
 
 def _from_counts(right: NDArray[np.int64], predicted: NDArray[np.int64], present: NDArray[np.int64]) -> PrecisionRecallF1:

@@ -1,10 +1,9 @@
-"""The probability from which a class is called a tag, chosen on labels that training did not see."""
+"""From which probability on a class is called a tag: the rule, and a threshold chosen on labels that training did not see."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from taglens.labels.states import POSITIVE, UNKNOWN
 from taglens.metrics.checking import Labels, checked, require_probabilities
@@ -40,12 +39,28 @@ def best_threshold(probabilities: NDArray[Any], labels: Labels) -> float:
     return float((scores[best] + lower) / 2)
 
 
-def tags_of(probabilities: NDArray[np.float32], classes: Sequence[str], thresholds: NDArray[np.float64]) -> list[str]:
-    """Return the classes whose probability reaches their threshold."""
-    return [classes[place] for place in tag_places(probabilities, thresholds)]
+def reached(probabilities: NDArray[Any], thresholds: ArrayLike) -> NDArray[np.bool_]:
+    """Return where a probability is at least its class's threshold, in the probabilities' own type: a float32 0.7 reaches 0.7.
+
+    Args:
+        probabilities: (..., label).
+        thresholds: one for all classes, or (label,).
+    """
+    found: NDArray[np.bool_] = probabilities >= np.asarray(thresholds, probabilities.dtype)
+    return found
 
 
-def tag_places(probabilities: NDArray[np.float32], thresholds: NDArray[np.float64]) -> list[int]:
-    """Return the places of the classes whose probability reaches their threshold."""
-    # In the probabilities' own type: a float32 0.7 reaches a threshold written 0.7.
-    return [int(place) for place in np.flatnonzero(probabilities >= thresholds.astype(probabilities.dtype))]
+def tag_columns(probabilities: NDArray[Any], thresholds: ArrayLike) -> list[int]:
+    """Return the columns of a picture's tags, most probable first.
+
+    Args:
+        probabilities: (label,).
+        thresholds: one for all classes, or (label,).
+    """
+    columns = np.flatnonzero(reached(probabilities, thresholds))
+    return [int(column) for column in columns[np.argsort(-probabilities[columns], kind="stable")]]
+
+
+def shown_columns(probabilities: NDArray[Any], thresholds: ArrayLike) -> list[int]:
+    """Return the columns of a picture's tags, most probable first, else that of its most probable class: what is worth showing."""
+    return tag_columns(probabilities, thresholds) or [int(probabilities.argmax())]

@@ -10,8 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from taglens.inference.heatmap import WHOLE, Box, overlay
+from taglens.inference.heatmap import WHOLE, overlay
 from taglens.labels.states import NEGATIVE, POSITIVE, UNKNOWN
+from taglens.metrics.attention import Edges
+
+_LONGEST = 360
+_TRUTH = {POSITIVE: "present", NEGATIVE: "absent"}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -28,12 +32,8 @@ class GalleryItem:
     """Attention of the class, (row, column), sum 1."""
     baseline: NDArray[np.float32]
     """CLIP's own similarity map of the class, (row, column), sum 1."""
-    box: Box = WHOLE
+    box: Edges = WHOLE
     """The part of the picture that the maps cover."""
-
-
-_LONGEST = 360
-_TRUTH = {POSITIVE: "present", NEGATIVE: "absent"}
 
 
 @dataclass(frozen=True)
@@ -63,19 +63,19 @@ def gallery_cards(items: Sequence[GalleryItem]) -> list[GalleryCard]:
     return [_card(list(group)) for _, group in groupby(items, key=lambda item: id(item.picture))]
 
 
-def _card(items: Sequence[GalleryItem]) -> GalleryCard:
-    plain = items[0].picture.convert("RGB")
-    plain.thumbnail((_LONGEST, _LONGEST), Image.Resampling.LANCZOS)
-    return GalleryCard(data_uri(plain), [_row(item) for item in items])
-
-
-def _row(item: GalleryItem) -> GalleryRow:
-    ours, baseline = (data_uri(overlay(item.picture, heat, longest=_LONGEST, box=item.box)) for heat in (item.ours, item.baseline))
-    return GalleryRow(item.class_name, f"{100 * item.probability:.0f} %", _TRUTH.get(item.truth, "not checked"), ours, baseline)
-
-
 def data_uri(picture: Image.Image) -> str:
     """Return a JPEG of the picture as the text of an address."""
     file = io.BytesIO()
     picture.save(file, format="JPEG", quality=84, optimize=True)
     return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode("ascii")
+
+
+def _card(items: Sequence[GalleryItem]) -> GalleryCard:
+    small = items[0].picture.convert("RGB")
+    small.thumbnail((_LONGEST, _LONGEST), Image.Resampling.LANCZOS)
+    return GalleryCard(data_uri(small), [_row(item) for item in items])
+
+
+def _row(item: GalleryItem) -> GalleryRow:
+    ours, baseline = (data_uri(overlay(item.picture, heat, longest=_LONGEST, box=item.box)) for heat in (item.ours, item.baseline))
+    return GalleryRow(item.class_name, f"{100 * item.probability:.0f} %", _TRUTH.get(item.truth, "not checked"), ours, baseline)

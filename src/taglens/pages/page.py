@@ -1,4 +1,4 @@
-"""TagLens: page."""
+"""Filling the templates, and the table of scores that several pages show."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class ScoreRow:
 
 
 def page(template: str, **values: Any) -> str:
-    """Fill one of the templates beside this file."""
+    """Fill one of the templates in the folder beside this file."""
     return (
         _environment().get_template(template).render(version=version("taglens"), scores=[display_name(name) for name in SCORES], **values)
     )

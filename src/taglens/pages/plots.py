@@ -53,21 +53,6 @@ def history_plots(history: Sequence[Mapping[str, float]], best_epoch: int | None
     return {title: _curves(history, title, curves, best_epoch) for title, curves in chosen.items() if curves}
 
 
-def _curves(history: Sequence[Mapping[str, float]], title: str, names: Sequence[str], best_epoch: int | None) -> str:
-    with rc_context(STYLE | {"svg.hashsalt": title}):
-        figure = Figure(figsize=(5.2, 2.9), layout="constrained")
-        axes = figure.add_subplot()
-        for name, colour in zip(names, [_ACCENT, _OTHER, _FAINT, *[_LINE] * len(names)], strict=False):
-            _one_curve(axes, history, name, colour, best_epoch)
-        axes.grid(axis="y", linewidth=0.8)
-        axes.set_axisbelow(True)
-        axes.set_xlabel("epoch")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        if len(names) > 1:
-            axes.legend(frameon=False, labelcolor=_FAINT)
-        return inline_svg(figure, title, f"{title} by epoch")
-
-
 def reliability_plot(found: Reliability) -> str:
     """Return an SVG of the observed share against the probability; dots are as large as their bin is full."""
     full = found.count > 0
@@ -87,22 +72,6 @@ def reliability_plot(found: Reliability) -> str:
         return inline_svg(figure, "reliability", "reliability diagram: observed share by probability")
 
 
-def _one_curve(axes: Axes, history: Sequence[Mapping[str, float]], name: str, colour: str, best_epoch: int | None) -> None:
-    points = [(row["epoch"], row[name]) for row in history if row.get(name) is not None and row[name] == row[name]]
-    if not points:
-        return
-    x, y = zip(*points, strict=True)
-    axes.plot(x, y, color=colour, linewidth=2, label=_words(name), marker="o" if len(points) == 1 else None)
-    kept = [point for point in points if point[0] == best_epoch]
-    if kept:
-        axes.plot(*kept[0], "o", color=colour, markersize=7)
-        axes.annotate(f"{kept[0][1]:.3g}", kept[0], (0, 8), textcoords="offset points", ha="center", color=_TEXT)
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")
-
-
 def inline_svg(figure: Figure, title: str, label: str) -> str:
     """Return the bare ``<svg>`` element: the page's colours, its own prefix on every id, no fixed size."""
     file = io.StringIO()
@@ -117,3 +86,34 @@ def inline_svg(figure: Figure, title: str, label: str) -> str:
     svg = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", svg, count=1)
     svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1)
     return svg.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
+
+
+def _curves(history: Sequence[Mapping[str, float]], title: str, names: Sequence[str], best_epoch: int | None) -> str:
+    with rc_context(STYLE | {"svg.hashsalt": title}):
+        figure = Figure(figsize=(5.2, 2.9), layout="constrained")
+        axes = figure.add_subplot()
+        for name, colour in zip(names, [_ACCENT, _OTHER, _FAINT, *[_LINE] * len(names)], strict=False):
+            _one_curve(axes, history, name, colour, best_epoch)
+        axes.grid(axis="y", linewidth=0.8)
+        axes.set_axisbelow(True)
+        axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        if len(names) > 1:
+            axes.legend(frameon=False, labelcolor=_FAINT)
+        return inline_svg(figure, title, f"{title} by epoch")
+
+
+def _one_curve(axes: Axes, history: Sequence[Mapping[str, float]], name: str, colour: str, best_epoch: int | None) -> None:
+    points = [(row["epoch"], row[name]) for row in history if row.get(name) is not None and row[name] == row[name]]
+    if not points:
+        return
+    x, y = zip(*points, strict=True)
+    axes.plot(x, y, color=colour, linewidth=2, label=_words(name), marker="o" if len(points) == 1 else None)
+    kept = [point for point in points if point[0] == best_epoch]
+    if kept:
+        axes.plot(*kept[0], "o", color=colour, markersize=7)
+        axes.annotate(f"{kept[0][1]:.3g}", kept[0], (0, 8), textcoords="offset points", ha="center", color=_TEXT)
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")

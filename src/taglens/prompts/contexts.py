@@ -15,15 +15,15 @@ class TextTower(Protocol):
 
     width: int
 
-    def tokenize(self, texts: Sequence[str]) -> "TokenIds":
+    def tokenize(self, texts: Sequence[str]) -> "Tokens":
         """Turn texts into token ids, cut after the longest end token."""
 
     def embed(self, ids: Int[Tensor, "text token"]) -> Float[Tensor, "text token width"]:
         """Look up the tokens' embeddings, without positions."""
 
 
-class TokenIds(Protocol):
-    """Token ids of some texts and the place of each end token."""
+class Tokens(Protocol):
+    """Token ids of some texts and the position of each end token."""
 
     @property
     def ids(self) -> Int[Tensor, "text token"]: ...  # noqa: D102
@@ -79,7 +79,7 @@ class PromptContexts(nn.Module):
         self.context = nn.Parameter(_initial_context(words, len(names) if per_class else 1, length, seed))
 
     def forward(self) -> PromptEmbeddings:
-        """Return the embeddings (label, token, width) and the place of each end token (label,)."""
+        """Return the embeddings (label, token, width) and the position of each end token (label,)."""
         context = self.context.expand(len(self.rest), -1, -1)
         return PromptEmbeddings(torch.cat([self.start_token, context, self.rest], dim=1), self.end)
 

@@ -6,7 +6,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import uvicorn
 from fastapi import FastAPI, HTTPException, Query, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
@@ -16,15 +15,16 @@ from taglens.errors import JournalError, PictureError, TagLensError
 from taglens.review.journal import Reply
 from taglens.review.merge import Prefer
 from taglens.review.pictures import SIZES, ReviewPictures
+from taglens.review.security import allowed_hosts, new_token, protect
 from taglens.review.session import ReviewSession
 from taglens.review.state import Kind
 from taglens.review.views import ReviewViews
-from taglens.web.security import NO_TELEMETRY, allowed_hosts, new_token, protect
-from taglens.web.server import address
+from taglens.web.server import NO_TELEMETRY, serve_until_stopped
 
 STATIC = Path(__file__).parent / "static"
+SHUTDOWN_SECONDS = 3
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{8,64}$")]
-Place = Annotated[int, Field(ge=0)]
+Index = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Query(ge=0, le=1)]
 
 
@@ -33,8 +33,8 @@ class AnswerBody(BaseModel):
 
     action: Identifier
     tab: Identifier
-    image: Place
-    label: Place
+    image: Index
+    label: Index
     reply: Reply
 
 
@@ -50,9 +50,9 @@ class BulkBody(BaseModel):
 
     action: Identifier
     tab: Identifier
-    label: Place
+    label: Index
     reply: Literal["yes", "no"]
-    images: Annotated[list[Place], Field(min_length=1, max_length=100_000)]
+    images: Annotated[list[Index], Field(min_length=1, max_length=100_000)]
 
 
 class ExportBody(BaseModel):
@@ -81,6 +81,22 @@ def review_app(session: ReviewSession, pictures: ReviewPictures, *, token: str, 
     return app
 
 
+def serve_review(
+    session: ReviewSession, pictures: ReviewPictures, listening: socket.socket, host: str, ready: Callable[[str], None]
+) -> None:
+    """Serve the page until Ctrl-C or a termination signal; running requests are finished first.
+
+    Args:
+        session: the review.
+        pictures: its pictures.
+        listening: where to serve.
+        host: the name that was asked for; browsers may use it.
+        ready: gets the address as soon as connections are accepted.
+    """
+    app = review_app(session, pictures, token=new_token(), hosts=allowed_hosts(host))
+    serve_until_stopped(app, listening, ready, finish=SHUTDOWN_SECONDS)
+
+
 def _add_errors(app: FastAPI) -> None:
     status: dict[type[TagLensError], int] = {PictureError: 404, JournalError: 409}
 
@@ -95,7 +111,7 @@ def _add_reading(app: FastAPI, views: ReviewViews, token: str) -> None:
         return views.overview() | {"token": token}
 
     @app.get("/api/queue")
-    def queue(kind: Kind = "all", label: Place | None = None, count: Annotated[int, Query(ge=1, le=200)] = 20) -> dict[str, Any]:
+    def queue(kind: Kind = "all", label: Index | None = None, count: Annotated[int, Query(ge=1, le=200)] = 20) -> dict[str, Any]:
         return views.queue(kind, None if label is None else _within(label, views.labels, "class"), count)
 
     @app.get("/api/labels")
@@ -104,19 +120,19 @@ def _add_reading(app: FastAPI, views: ReviewViews, token: str) -> None:
 
     @app.get("/api/labels/{label}/cells")
     def label_cells(
-        label: Place,
+        label: Index,
         show: Literal["open", "present", "absent", "answered"] = "open",
-        offset: Place = 0,
+        offset: Index = 0,
         count: Annotated[int, Query(ge=1, le=200)] = 60,
     ) -> dict[str, Any]:
         return views.label_cells(_within(label, views.labels, "class"), show, offset, count)
 
     @app.get("/api/labels/{label}/bulk")
-    def bulk(label: Place, reply: Literal["yes", "no"], bound: Share) -> dict[str, Any]:
+    def bulk(label: Index, reply: Literal["yes", "no"], bound: Share) -> dict[str, Any]:
         return views.bulk(_within(label, views.labels, "class"), reply, bound)
 
     @app.get("/api/pictures/{image}/cells")
-    def picture_cells(image: Place) -> dict[str, Any]:
+    def picture_cells(image: Index) -> dict[str, Any]:
         return views.picture_cells(_within(image, views.images, "picture"))
 
     @app.get("/api/answers")
@@ -126,21 +142,21 @@ def _add_reading(app: FastAPI, views: ReviewViews, token: str) -> None:
 
 def _add_pictures(app: FastAPI, views: ReviewViews, pictures: ReviewPictures) -> None:
     @app.get("/api/pictures/{image}")
-    def picture(image: Place, size: int = SIZES[-1]) -> Response:
+    def picture(image: Index, size: int = SIZES[-1]) -> Response:
         return _jpeg(pictures.plain(_within(image, views.images, "picture"), _size(size)))
 
     @app.get("/api/pictures/{image}/heat/{label}")
-    def heat(image: Place, label: Place, size: int = SIZES[-1]) -> Response:
-        place = _within(image, views.images, "picture"), _within(label, views.labels, "class")
-        return _jpeg(pictures.heat(*place, _size(size)))
+    def heat(image: Index, label: Index, size: int = SIZES[-1]) -> Response:
+        row, column = _within(image, views.images, "picture"), _within(label, views.labels, "class")
+        return _jpeg(pictures.heat(row, column, _size(size)))
 
 
 def _add_writing(app: FastAPI, session: ReviewSession, views: ReviewViews) -> None:
     @app.post("/api/answers")
     def answer(body: AnswerBody) -> dict[str, Any]:
-        place = _within(body.image, views.images, "picture"), _within(body.label, views.labels, "class")
-        earlier = session.earlier(place)
-        fresh = session.answer(body.action, place[1], [place[0]], body.reply, body.tab)
+        row, column = _within(body.image, views.images, "picture"), _within(body.label, views.labels, "class")
+        earlier = session.earlier((row, column))
+        fresh = session.answer(body.action, column, [row], body.reply, body.tab)
         return views.standing() | {"earlier": earlier if fresh else None}
 
     @app.post("/api/bulk")
@@ -161,10 +177,10 @@ def _add_writing(app: FastAPI, session: ReviewSession, views: ReviewViews) -> No
         return {"file": str(session.files.out), "applied": merged.applied, "notes": list(merged.notes(body.conflicts))}
 
 
-def _within(place: int, size: int, what: str) -> int:
-    if place >= size:
-        raise HTTPException(404, f"there is no {what} {place}; there are {size:,}")
-    return place
+def _within(index: int, size: int, what: str) -> int:
+    if index >= size:
+        raise HTTPException(404, f"there is no {what} {index}; there are {size:,}")
+    return index
 
 
 def _size(size: int) -> int:
@@ -175,29 +191,3 @@ def _size(size: int) -> int:
 
 def _jpeg(content: bytes) -> Response:
     return Response(content, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=600"})
-
-
-SHUTDOWN_SECONDS = 3
-
-
-def serve_review(
-    session: ReviewSession, pictures: ReviewPictures, listening: socket.socket, host: str, ready: Callable[[str], None]
-) -> None:
-    """Serve the page until Ctrl-C or a termination signal; running requests are finished first.
-
-    Args:
-        session: the review.
-        pictures: its pictures.
-        listening: where to serve.
-        host: the name that was asked for; browsers may use it.
-        ready: gets the address as soon as connections are accepted.
-    """
-    app = review_app(session, pictures, token=new_token(), hosts=allowed_hosts(host))
-    config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=SHUTDOWN_SECONDS, server_header=False)
-    ready(address(listening))
-    try:
-        uvicorn.Server(config).run(sockets=[listening])
-    except KeyboardInterrupt:
-        pass  # uvicorn has shut down in good order and hands the signal on
-    finally:
-        listening.close()

@@ -64,7 +64,7 @@ def merge(table: LabelTable, answers: Mapping[Cell, Answer], prefer: Prefer = "s
     Raises:
         JournalError: both sides changed a cell and ``prefer`` is "stop".
     """
-    rows, columns = ({name: place for place, name in enumerate(names)} for names in (table.images, table.classes))
+    rows, columns = ({name: index for index, name in enumerate(names)} for names in (table.images, table.classes))
     values = np.array(table.labels.values)
     conflicts: list[Conflict] = []
     missing: list[Cell] = []
@@ -75,14 +75,14 @@ def merge(table: LabelTable, answers: Mapping[Cell, Answer], prefer: Prefer = "s
         if image not in rows or label not in columns:
             missing.append((image, label))
             continue
-        place, ours = (rows[image], columns[label]), STATE_OF[answer.reply]
-        was, now = answer.was[answer.images.index(image)], int(values[place])
+        position, ours = (rows[image], columns[label]), STATE_OF[answer.reply]
+        was, now = answer.was[answer.images.index(image)], int(values[position])
         if now not in (was, ours):
             conflicts.append(Conflict(image, label, was, ours, now))
             if prefer != "answers":
                 continue
-        values[place] = ours
-        taken[place] = Origin("reviewed", answer.by, to_minute(answer.time))
+        values[position] = ours
+        taken[position] = Origin("reviewed", answer.by, to_minute(answer.time))
     merged = Merge(_with_reviewed(table, values, taken), len(taken), tuple(conflicts), tuple(missing))
     if conflicts and prefer == "stop":
         advice = "nothing was written; pass --conflicts table to keep the table's labels, or --conflicts answers to take the answers"
@@ -100,10 +100,10 @@ def _with_reviewed(table: LabelTable, values: np.ndarray, taken: Mapping[tuple[i
         return table
     changed = table.with_labels(PartialLabels(values))
     origins = [*table.origins, *sorted(set(taken.values()))]
-    place_of = {origin: place for place, origin in reversed(list(enumerate(origins)))}
+    index_of = {origin: number for number, origin in reversed(list(enumerate(origins)))}
     index = np.zeros(values.shape, np.int64) if changed.origin_index is None else changed.origin_index.astype(np.int64)
-    for place, origin in taken.items():
-        index[place] = place_of[origin]
+    for position, origin in taken.items():
+        index[position] = index_of[origin]
     return replace(changed, origins=tuple(origins), origin_index=index.astype(np.int32))
 
 

@@ -51,7 +51,7 @@ class ReviewPictures:
         """
         with self._computing:
             prediction = self._maps(image)
-        maps = prediction.baseline if prediction.attention is None else prediction.attention
+        maps = prediction.heatmaps
         assert maps is not None
         picture = open_picture(self._table.path(image), at_least=size)
         return _jpeg(overlay(picture, maps[label], longest=size, box=seen_box(picture, self._recognizer.backbone.transform)))

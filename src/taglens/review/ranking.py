@@ -87,19 +87,19 @@ def rank(worth: NDArray[np.float32], probabilities: NDArray[Any], positives: NDA
     chosen = _largest(by_class, limit)
     worths = np.take_along_axis(by_class, chosen, axis=1)
     # Equal worths keep the order of the images, so that the queue is the same on every machine.
-    places = np.lexsort((chosen, -worths), axis=1)
-    chosen, worths = np.take_along_axis(chosen, places, axis=1), np.take_along_axis(worths, places, axis=1)
+    ranked = np.lexsort((chosen, -worths), axis=1)
+    chosen, worths = np.take_along_axis(chosen, ranked, axis=1), np.take_along_axis(worths, ranked, axis=1)
     p = np.nan_to_num(np.take_along_axis(np.asarray(probabilities, np.float32).T, chosen, axis=1))
     expected = np.cumsum(p, axis=1) - p
     values = (worths / np.sqrt(1 + np.asarray(positives, np.float32)[:, None] + expected)).astype(np.float32)
-    label, place = np.nonzero(worths > 0)
-    best = np.argsort(-values[label, place], kind="stable")[:limit]
-    label, place = label[best], place[best]
-    return Queue(chosen[label, place].astype(np.int64), label.astype(np.int64), values[label, place])
+    label, column = np.nonzero(worths > 0)
+    best = np.argsort(-values[label, column], kind="stable")[:limit]
+    label, column = label[best], column[best]
+    return Queue(chosen[label, column].astype(np.int64), label.astype(np.int64), values[label, column])
 
 
 def _largest(values: NDArray[np.float32], most: int) -> NDArray[np.intp]:
-    """Return the places of the ``most`` largest values of each row, in no order."""
+    """Return the columns of the ``most`` largest values of each row, in no order."""
     if not 0 < most < values.shape[1]:
         return np.broadcast_to(np.arange(values.shape[1])[: max(0, most)], (len(values), min(max(0, most), values.shape[1])))
     return np.argpartition(-values, most - 1, axis=1)[:, :most]

@@ -13,7 +13,7 @@ from taglens.errors import JournalError
 from taglens.labels.joining import seen_from
 from taglens.review.journal import Answer, Reply, Undo, append
 from taglens.review.merge import Merge, Prefer, merge
-from taglens.review.state import ANSWERED, OPEN, Place, ReviewState
+from taglens.review.state import ANSWERED, OPEN, Position, ReviewState
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,11 +94,11 @@ class ReviewSession:
         ordered = rows[np.argsort(column[rows] if rising else -column[rows], kind="stable")]
         return [int(row) for row in ordered]
 
-    def earlier(self, place: Place) -> str | None:
+    def earlier(self, position: Position) -> str | None:
         """Return the reply that the cell has from before, for example from another tab."""
         with self.lock:
-            answer = self.state.previous(place)
-            return answer.reply if answer is not None and self.state.status[place] == ANSWERED else None
+            answer = self.state.previous(position)
+            return answer.reply if answer is not None and self.state.status[position] == ANSWERED else None
 
     def export(self, prefer: Prefer = "stop") -> Merge:
         """Merge the journal into the table as it is on disk now, and write the result.

@@ -1,16 +1,19 @@
-"""From a run and some data to a review that can be served."""
+"""From a run and some data to a review that can be served or exported, with the command that trains on what was answered."""
 
+import dataclasses
 import hashlib
-from collections.abc import Callable, Iterator
+import shlex
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
+from taglens.datasets.pictures import OnBadImage
 from taglens.datasets.source import DataOptions, Part, read_data
 from taglens.errors import JournalError, OutputError, PictureError, RunError
 from taglens.labels.files.tables import READERS
@@ -20,16 +23,12 @@ from taglens.review.journal import Header, open_journal, read_journal, require_s
 from taglens.review.merge import Merge, Prefer, merge
 from taglens.review.session import ReviewFiles, ReviewSession, now, write_merged
 from taglens.review.state import ReviewState
+from taglens.runs.config import DataConfig, RunConfig
+from taglens.runs.folder import find_config
+from taglens.training.config import TrainConfig
 
 if TYPE_CHECKING:
     from taglens.recognizer import Recognizer
-import dataclasses
-import shlex
-from collections.abc import Mapping
-from typing import Any
-
-from taglens.outputs import read_json
-from taglens.training.config import TrainConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +45,7 @@ class ReviewConfig:
     """None: beside the table."""
     out: Path | None = None
     """None: beside the table."""
-    on_bad: Literal["error", "skip"] = "error"
+    on_bad: OnBadImage = "error"
     cache: Path | None = None
     """Folder of the feature store; None: the user's."""
 
@@ -63,14 +62,6 @@ class ReviewConfig:
             by=self.by,
             retrain=retrain_command(self.run, out),
         )
-
-
-def _home(data: str) -> tuple[Path, str, str]:
-    """Return folder, stem and suffix for files that belong to ``data``: beside a table, else in the working folder."""
-    path = Path(data)
-    if path.suffix.lower() in READERS:
-        return path.parent, path.stem, path.suffix
-    return Path(), data.partition(":")[0], ".csv"
 
 
 def run_fingerprint(run: Path) -> str:
@@ -159,14 +150,6 @@ def export_review(config: ReviewConfig, prefer: Prefer) -> tuple[Merge, ReviewFi
     return merged, files
 
 
-def _header(config: ReviewConfig, table: LabelTable) -> Header:
-    return Header(run_fingerprint(config.run), str(config.run), _table_name(config.data), names_hash(table), now())
-
-
-def _table_name(data: str) -> str:
-    return Path(data).name if Path(data).suffix.lower() in READERS else data
-
-
 def require_pictures(table: LabelTable) -> None:
     """Raise PictureError if none of the pictures is where the table says: they were moved."""
     first = next((row for row in range(len(table)) if table.path(row).is_file()), None)
@@ -182,7 +165,7 @@ def probabilities_of(table: LabelTable, recognizer: "Recognizer", config: Review
     if known is not None and not np.isnan(known[table.labels.unknown]).any():
         return known
     from taglens.features.extract import extract_features
-    from taglens.runs.prepare import Part as PreparedPart
+    from taglens.runs.prepare import PreparedPart
     from taglens.runs.train import score_rows
 
     features = extract_features(table, recognizer.backbone, store=config.cache, progress=progress, on_bad=config.on_bad)
@@ -201,43 +184,49 @@ def retrain_command(run: Path, table: Path) -> str:
         run: folder of the run.
         table: the reviewed table.
     """
-    try:
-        config: Any = read_json(run / "config.json")
-    except (OSError, ValueError):
-        config = {}
+    config = find_config(run)
     words = ["taglens", "train", str(table), "--out", str(_next_name(run))]
-    return shlex.join([*words, *_options(config if isinstance(config, dict) else {})])
+    return shlex.join([*words, *(() if config is None else _options(config))])
+
+
+def _home(data: str) -> tuple[Path, str, str]:
+    """Return folder, stem and suffix for files that belong to ``data``: beside a table, else in the working folder."""
+    path = Path(data)
+    if path.suffix.lower() in READERS:
+        return path.parent, path.stem, path.suffix
+    return Path(), data.partition(":")[0], ".csv"
+
+
+def _header(config: ReviewConfig, table: LabelTable) -> Header:
+    return Header(run_fingerprint(config.run), str(config.run), _table_name(config.data), names_hash(table), now())
+
+
+def _table_name(data: str) -> str:
+    return Path(data).name if Path(data).suffix.lower() in READERS else data
 
 
 def _next_name(run: Path) -> Path:
     """Return the first of ``run-2``, ``run-3`` ... that is free."""
     stem, _, number = run.name.rpartition("-")
     base, first = (stem, int(number) + 1) if stem and number.isdigit() else (run.name, 2)
-    place = next(place for place in range(first, first + 10_000) if not (run.parent / f"{base}-{place}").exists())
-    return run.parent / f"{base}-{place}"
+    return next(found for last in range(first, first + 10_000) if not (found := run.parent / f"{base}-{last}").exists())
 
 
-def _options(config: Mapping[str, Any]) -> Iterator[str]:
-    data, training = _section(config, "data"), _section(config, "training")
-    for flag, value, default in (
-        ("--backbone", data.get("backbone"), None),
-        ("--image-size", data.get("image_size"), None),
-        ("--backbone-precision", data.get("backbone_precision"), "auto"),
-        ("--views", data.get("views"), 1),
-        ("--method", config.get("method"), None),
-    ):
-        if value not in (None, default):
-            yield from (flag, str(value))
-    if config.get("method_options"):
+def _options(config: RunConfig) -> Iterator[str]:
+    """Yield the options of ``taglens train`` that stay the same for another table."""
+    yield from ("--backbone", config.data.backbone)
+    yield from _changed(config.data, DataConfig(data=""), ("image_size", "backbone_precision", "views"))
+    yield from ("--method", config.method)
+    if config.method_options:
         yield "--method-options"
-        for name, value in config["method_options"].items():
+        for name, value in config.method_options.items():
             yield from (name, str(value).lower() if isinstance(value, bool | None) else str(value))
-    for option in dataclasses.fields(TrainConfig):
-        value = training.get(option.name, option.default)
-        if isinstance(value, int | float | str) and option.default is not dataclasses.MISSING and value != option.default:
-            yield from (f"--training.{option.name.replace('_', '-')}", str(value))
+    training = [entry.name for entry in dataclasses.fields(TrainConfig)]
+    yield from _changed(config.training, TrainConfig(), training, "training.")
 
 
-def _section(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    found = config.get(name)
-    return found if isinstance(found, dict) else {}
+def _changed(config: object, default: object, names: Sequence[str], prefix: str = "") -> Iterator[str]:
+    for name in names:
+        value = getattr(config, name)
+        if isinstance(value, int | float | str) and value != getattr(default, name):
+            yield from (f"--{prefix}{name.replace('_', '-')}", str(value))

@@ -21,7 +21,8 @@ STALE = 50
 """Answers after which the order is computed anew, since they change how rare the classes are."""
 OPEN, ANSWERED, SKIPPED = 0, 1, 2
 
-Place: TypeAlias = tuple[int, int]
+Position: TypeAlias = tuple[int, int]
+"""Row and column of a cell."""
 
 
 class Progress(NamedTuple):
@@ -107,11 +108,11 @@ class ReviewState:
         """Return the answer that counts for each cell."""
         return {cell: answer for cell, history in self._history.items() if (answer := winner(history)) is not None}
 
-    def previous(self, place: Place) -> Answer | None:
+    def previous(self, position: Position) -> Answer | None:
         """Return the answer that counts for one cell, if any."""
-        return winner(self._history.get((self.table.images[place[0]], self.table.classes[place[1]]), ()))
+        return winner(self._history.get((self.table.images[position[0]], self.table.classes[position[1]]), ()))
 
-    def queue(self, kind: Kind, label: int | None, count: int) -> list[Place]:
+    def queue(self, kind: Kind, label: int | None, count: int) -> list[Position]:
         """Return the next cells to ask about, best first, of one class or of all."""
         if kind == "skipped":
             rows, columns = np.nonzero(self.status == SKIPPED)
@@ -122,9 +123,9 @@ class ReviewState:
             found = self._next(self._ordered(kind, label), count)
         return found
 
-    def _next(self, queue: Queue, count: int) -> list[Place]:
+    def _next(self, queue: Queue, count: int) -> list[Position]:
         still = np.flatnonzero(self.status[queue.image, queue.label] == OPEN)[:count]
-        return [(int(queue.image[place]), int(queue.label[place])) for place in still]
+        return [(int(queue.image[rank]), int(queue.label[rank])) for rank in still]
 
     def _ordered(self, kind: Kind, label: int | None) -> Queue:
         made, queue = self._queues.get((kind, label), (-STALE, None))
@@ -149,14 +150,14 @@ class ReviewState:
         counts = (status == ANSWERED, status == SKIPPED, left & self._uncertain[:, columns], left & self._suspected[:, columns])
         return Progress(*(int(np.count_nonzero(count)) for count in counts))
 
-    def kind(self, place: Place) -> Literal["unknown", "filled", "known"]:
+    def kind(self, position: Position) -> Literal["unknown", "filled", "known"]:
         """Tell whether the table's label was never checked, filled by a model, or known."""
-        if self.given[place]:
+        if self.given[position]:
             return "known"
-        return "unknown" if self.table.labels.values[place] == UNKNOWN else "filled"
+        return "unknown" if self.table.labels.values[position] == UNKNOWN else "filled"
 
     def _settle(self, cell: Cell, answer: Answer | None) -> None:
-        """Put what counts now into the arrays; pictures or classes that left the table have no place there."""
+        """Put what counts now into the arrays; pictures or classes that left the table have no cell there."""
         row, column = self._rows.get(cell[0]), self._columns.get(cell[1])
         if row is None or column is None:
             return

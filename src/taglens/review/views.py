@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from taglens.labels.states import NEGATIVE, POSITIVE, UNKNOWN
 from taglens.review.merge import WORDS
 from taglens.review.session import ReviewSession
-from taglens.review.state import ANSWERED, OPEN, Kind, Place
+from taglens.review.state import ANSWERED, OPEN, Kind, Position
 
 Show = Literal["open", "present", "absent", "answered"]
 
@@ -43,8 +43,8 @@ class ReviewViews:
     def queue(self, kind: Kind, label: int | None, count: int) -> dict[str, Any]:
         """Return the next cells to ask about."""
         with self._session.lock:
-            places = self._state.queue(kind, label, count)
-            return {"cells": [self._cell(place) for place in places], "progress": self._state.progress(label)._asdict()}
+            cells = [self._cell(position) for position in self._state.queue(kind, label, count)]
+            return {"cells": cells, "progress": self._state.progress(label)._asdict()}
 
     def label_counts(self) -> list[dict[str, Any]]:
         """Return how much of every class is known and left."""
@@ -88,14 +88,14 @@ class ReviewViews:
         """Return the last answers that stand, newest first."""
         with self._session.lock:
             names = self._state.table.images
-            places = {name: row for row, name in enumerate(names)}
+            rows = {name: row for row, name in enumerate(names)}
             return [
                 {
                     "action": answer.action,
                     "label": answer.label,
                     "reply": answer.reply,
                     "images": len(answer.images),
-                    "image": places.get(answer.images[0]) if answer.images else None,
+                    "image": rows.get(answer.images[0]) if answer.images else None,
                     "name": answer.images[0] if answer.images else "",
                     "by": answer.by,
                     "time": answer.time,
@@ -113,18 +113,18 @@ class ReviewViews:
         }
         return masks[show]
 
-    def _cell(self, place: Place) -> dict[str, Any]:
-        state = self._state
-        probability = float(state.probabilities[place])
-        previous = state.previous(place)
+    def _cell(self, position: Position) -> dict[str, Any]:
+        state, (row, column) = self._state, position
+        probability = float(state.probabilities[position])
+        previous = state.previous(position)
         return {
-            "image": place[0],
-            "label": place[1],
-            "name": state.table.images[place[0]],
-            "class": state.table.classes[place[1]],
+            "image": row,
+            "label": column,
+            "name": state.table.images[row],
+            "class": state.table.classes[column],
             "probability": None if math.isnan(probability) else round(probability, 4),
-            "kind": state.kind(place),
-            "table": WORDS[int(state.table.labels.values[place])],
+            "kind": state.kind(position),
+            "table": WORDS[int(state.table.labels.values[position])],
             "reply": None if previous is None else previous.reply,
             "action": None if previous is None else previous.action,
         }

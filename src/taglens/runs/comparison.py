@@ -1,14 +1,12 @@
 """Several finished runs side by side, from the metrics in their folders."""
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from taglens.errors import RunError
-from taglens.outputs import read_json, write_text
+from taglens.outputs import csv_text, read_object, write_text
 from taglens.pages.page import SCORES, display_name, page, score_table
 
 
@@ -32,14 +30,15 @@ def read_runs(folders: Sequence[Path]) -> list[RunMetrics]:
     return [RunMetrics(name, _metrics(folder)) for name, folder in zip(short_names(folders), folders, strict=True)]
 
 
+def short_names(folders: Sequence[Path]) -> list[str]:
+    """Return the shortest names that tell folders apart."""
+    names = [folder.resolve().name for folder in folders]
+    return names if len(set(names)) == len(names) else [str(folder) for folder in folders]
+
+
 def comparison_csv(runs: Sequence[RunMetrics]) -> str:
     """Return a CSV with a row for each run and a column for each metric."""
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(["run", *SCORES])
-    for run in runs:
-        writer.writerow([run.name, *(_cell(run.metrics.get(score), 4) for score in SCORES)])
-    return file.getvalue()
+    return csv_text(("run", *SCORES), ([run.name, *(_cell(run.metrics.get(score), 4) for score in SCORES)] for run in runs))
 
 
 def comparison_markdown(runs: Sequence[RunMetrics]) -> str:
@@ -85,22 +84,14 @@ def _classes(runs: Sequence[RunMetrics]) -> list[dict[str, Any]]:
 
 
 def _metrics(folder: Path) -> Mapping[str, Any]:
-    path = folder / "metrics.json"
-    try:
-        found = read_json(path)
-    except OSError as error:
-        raise RunError(f"{path}: {error.strerror}; expected the folder of a finished run") from error
-    except ValueError as error:
-        raise RunError(f"{path}: not JSON ({error}); evaluate the run again") from error
-    if not isinstance(found, dict) or not {"mAP", "per_class"} <= found.keys():
-        raise RunError(f"{path}: no mAP and per_class in it; evaluate the run again with this version")
-    return found
-
-
-def short_names(folders: Sequence[Path]) -> list[str]:
-    """Return the shortest names that tell folders apart."""
-    names = [folder.resolve().name for folder in folders]
-    return names if len(set(names)) == len(names) else [str(folder) for folder in folders]
+    return read_object(
+        folder / "metrics.json",
+        ("mAP", "per_class"),
+        kind=RunError,
+        missing="expected the folder of a finished run",
+        damaged="evaluate the run again",
+        other="no mAP and per_class in it; evaluate the run again with this version",
+    )
 
 
 def _cell(value: float | None, digits: int) -> str:

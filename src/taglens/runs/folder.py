@@ -6,14 +6,12 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 from taglens.errors import OutputError, RunError, TagLensError
-from taglens.outputs import new_folder, read_json, write_json
-from taglens.runs.record import differences, plain
-
-if TYPE_CHECKING:
-    from taglens.runs.config import RunConfig
+from taglens.outputs import new_folder, read_object, write_json
+from taglens.runs.config import RunConfig
+from taglens.runs.record import differences, to_json
 
 FORMAT = 1
 """Version of config.json and of what lies beside it."""
@@ -43,7 +41,7 @@ def claim_run(out: Path, description: Mapping[str, Any], *, force: bool, resume:
 
 
 @contextmanager
-def given_up_on_error(folder: Path) -> Iterator[None]:
+def remove_unstarted_run(folder: Path) -> Iterator[None]:
     """Take back what :func:`claim_run` made if the block fails before training, so that the corrected command finds its place free."""
     try:
         yield
@@ -78,7 +76,7 @@ def _has_run(out: Path) -> bool:
 
 def _require_same(folder: Path, description: Mapping[str, Any]) -> None:
     # read as a configuration, so that a setting which the run's version did not have is its default
-    before = plain(read_config(folder)) | {"hashes": read_settings(folder)["hashes"]}
+    before = to_json(read_config(folder)) | {"hashes": read_settings(folder)["hashes"]}
     found = differences(*({name: facts.get(name) for name in (*SETTINGS, "hashes")} for facts in (before, description)), apart=_PLACES)
     if found:
         listed = "\n  ".join(found)
@@ -103,28 +101,26 @@ def read_settings(folder: Path) -> dict[str, Any]:
     Raises:
         RunError: it is missing, damaged, of a newer format or not a run's.
     """
-    path = folder / CONFIG
-    try:
-        facts = read_json(path)
-    except OSError as error:
-        raise RunError(f"{path}: {error.strerror}; expected the folder of a run (taglens train ... --out FOLDER)") from error
-    except ValueError as error:
-        raise RunError(f"{path}: not JSON ({error}); the run folder is damaged, train again") from error
-    if not isinstance(facts, dict) or not {*SETTINGS, "hashes"} <= facts.keys():
-        raise RunError(f"{path}: expected the entries {', '.join((*SETTINGS, 'hashes'))}; this is not a TagLens run")
+    path, entries = folder / CONFIG, (*SETTINGS, "hashes")
+    facts = read_object(
+        path,
+        entries,
+        kind=RunError,
+        missing="expected the folder of a run (taglens train ... --out FOLDER)",
+        damaged="the run folder is damaged, train again",
+        other=f"expected the entries {', '.join(entries)}; this is not a TagLens run",
+    )
     if facts.get("format", 1) != FORMAT:  # the first runs did not say it
         raise RunError(f"{path}: format {facts['format']!r}, this version reads {FORMAT}; install the version of TagLens that wrote it")
     return facts
 
 
-def read_config(folder: Path) -> "RunConfig":
+def read_config(folder: Path) -> RunConfig:
     """Return the configuration that a run was trained with.
 
     Raises:
         RunError: config.json cannot be used.
     """
-    from taglens.runs.config import RunConfig
-
     facts = read_settings(folder)
     facts["method_options"] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in dict(facts["method_options"]).items()
@@ -133,6 +129,21 @@ def read_config(folder: Path) -> "RunConfig":
         return _build(RunConfig, facts)
     except (TypeError, ValueError, KeyError) as error:
         raise RunError(f"{folder / CONFIG}: {error}; the run folder is damaged, or another version of TagLens wrote it") from error
+
+
+def find_config(folder: Path) -> RunConfig | None:
+    """Return what :func:`read_config` does, but None for a recogniser that was saved by hand, without config.json."""
+    return read_config(folder) if (folder / CONFIG).exists() else None
+
+
+def find_metrics(folder: Path) -> dict[str, Any]:
+    """Return metrics.json of a run; {} if there is none.
+
+    Raises:
+        RunError: the file is damaged.
+    """
+    path = folder / "metrics.json"
+    return read_object(path, kind=RunError, damaged="the run folder is damaged, train again") if path.exists() else {}
 
 
 def _build(kind: type[Config], facts: Mapping[str, Any]) -> Config:
@@ -151,19 +162,3 @@ def _value(hint: Any, value: Any, name: str) -> Any:
             raise TypeError(f"{name}: expected an object, came {json.dumps(value)[:40]}")
         return _build(hint, value)  # type: ignore[arg-type]
     return Path(value) if hint == Path | None and isinstance(value, str) else value
-
-
-def read_facts(folder: Path, name: str) -> dict[str, Any]:
-    """Return a JSON file of the run folder; {} if it is absent, as in runs that were saved by hand.
-
-    Raises:
-        RunError: the file is damaged.
-    """
-    path = folder / name
-    if not path.exists():
-        return {}
-    try:
-        facts = read_json(path)
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path}: cannot be read ({error}); the run folder is damaged, train again") from error
-    return facts if isinstance(facts, dict) else {}

@@ -13,7 +13,7 @@ from taglens.runs.config import DataConfig
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Part:
+class PreparedPart:
     """Pictures with their labels and features, row by row."""
 
     table: LabelTable
@@ -33,8 +33,8 @@ class Prepared:
 
     backbone: Backbone
     prompt_names: tuple[str, ...]
-    train: Part
-    test: Part | None
+    train: PreparedPart
+    test: PreparedPart | None
     notes: tuple[str, ...]
     """Warnings that a reader of the results must know."""
 
@@ -78,6 +78,6 @@ def prepare(config: DataConfig, *, progress: bool = True) -> Prepared:
     return Prepared(backbone=backbone, prompt_names=names, train=seen, test=tested, notes=notes)
 
 
-def _part(table: LabelTable, backbone: Backbone, config: DataConfig, views: int, progress: bool) -> Part:
+def _part(table: LabelTable, backbone: Backbone, config: DataConfig, views: int, progress: bool) -> PreparedPart:
     features = extract_features(table, backbone, store=config.cache, views=views, progress=progress, on_bad=config.on_bad)
-    return Part(table=table.rows(features.kept), features=features, whole=table)
+    return PreparedPart(table=table.rows(features.kept), features=features, whole=table)

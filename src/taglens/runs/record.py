@@ -10,24 +10,26 @@ import sys
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from taglens.features.extract import StoredFeatures
 from taglens.labels.table import LabelTable
+
+if TYPE_CHECKING:
+    from taglens.features.extract import StoredFeatures
 
 PACKAGES = ("torch", "open_clip_torch", "timm", "lightning", "numpy", "pillow")
 
 
-def plain(value: Any) -> Any:
+def to_json(value: Any) -> Any:
     """Return a configuration as JSON's types; paths as text."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {field.name: to_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, dict):
-        return {str(key): plain(entry) for key, entry in value.items()}
+        return {str(key): to_json(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(entry) for entry in value]
+        return [to_json(entry) for entry in value]
     return str(value) if isinstance(value, Path) else value
 
 
@@ -52,7 +54,7 @@ def data_hash(train: LabelTable, test: LabelTable | None) -> str:
     return _digest(json.dumps(hashes).encode())
 
 
-def picture_hash(*parts: StoredFeatures | None) -> str:
+def picture_hash(*parts: "StoredFeatures | None") -> str:
     """Return a hash of the content of all pictures in their order."""
     return _digest(b"".join(part.store.digests(part.rows[:, 0]) for part in parts if part is not None and len(part)))
 

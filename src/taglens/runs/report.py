@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,13 +15,15 @@ from taglens.labels.states import POSITIVE, Counts
 from taglens.metrics import Evaluation
 from taglens.outputs import write_text
 from taglens.pages.gallery import GalleryItem, gallery_cards
-from taglens.pages.plots import history_plots
-from taglens.runs.prepare import Part, Prepared
-from taglens.runs.record import backbone_name
-
-if TYPE_CHECKING:
-    from taglens.runs.result import RunResult
 from taglens.pages.page import display_name, page, score_table
+from taglens.pages.plots import history_plots
+from taglens.runs.prepare import Prepared, PreparedPart
+from taglens.runs.record import backbone_name
+from taglens.runs.result import RunResult
+
+# A page with ten thousand bars helps nobody.
+MOST_CLASSES = 150
+GALLERY_PICTURES, GALLERY_CLASSES = 8, 3
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -44,12 +46,6 @@ class ReportContent:
     """Warnings that a reader of the numbers must know."""
 
 
-__all__ = ["GalleryItem", "ReportContent", "render_report", "write_report"]
-
-# A page with ten thousand bars helps nobody.
-MOST_CLASSES = 150
-
-
 @dataclass(frozen=True)
 class ClassRow:
     """One class in the table of classes; percent, None where undefined."""
@@ -59,6 +55,23 @@ class ClassRow:
     other: float | None
     positives: int
     """In the split that was evaluated."""
+
+
+def report_content(method: str, data: str, prepared: Prepared, result: RunResult, notes: tuple[str, ...]) -> ReportContent:
+    """Return the content of report.html."""
+    known = result.labels.labels.known.mean()
+    part = prepared.test or prepared.train
+    return ReportContent(
+        title=f"{method}, {100 * known:.0f} % of the labels known",
+        settings=_settings(data, prepared, result),
+        classes=result.labels.classes,
+        counts=result.labels.labels.counts(),
+        history=result.fit.history,
+        best_epoch=result.fit.epoch or None,
+        evaluations={method: result.evaluation, "zero_shot": result.baseline},
+        gallery=_gallery(part, result),
+        notes=notes,
+    )
 
 
 def write_report(folder: Path, content: ReportContent) -> Path:
@@ -113,27 +126,7 @@ def _label_rows(content: ReportContent) -> list[dict[str, Any]]:
     return [{"name": content.classes[i], "counts": counts[i].tolist(), "shares": (100 * counts[i] / total).tolist()} for i in order]
 
 
-GALLERY_PICTURES, GALLERY_CLASSES = 8, 3
-
-
-def report_content(method: str, data: str, prepared: Prepared, result: "RunResult", notes: tuple[str, ...]) -> ReportContent:
-    """Return the content of report.html."""
-    known = result.labels.labels.known.mean()
-    part = prepared.test or prepared.train
-    return ReportContent(
-        title=f"{method}, {100 * known:.0f} % of the labels known",
-        settings=_settings(data, prepared, result),
-        classes=result.labels.classes,
-        counts=result.labels.labels.counts(),
-        history=result.fit.history,
-        best_epoch=result.fit.epoch or None,
-        evaluations={method: result.evaluation, "zero_shot": result.baseline},
-        gallery=_gallery(part, result),
-        notes=notes,
-    )
-
-
-def _settings(data: str, prepared: Prepared, result: "RunResult") -> dict[str, str]:
+def _settings(data: str, prepared: Prepared, result: RunResult) -> dict[str, str]:
     labels = result.labels.labels
     held_out = f"held-out labels of {len(result.fit.held_out):,} training pictures"
     return {
@@ -146,7 +139,7 @@ def _settings(data: str, prepared: Prepared, result: "RunResult") -> dict[str, s
     }
 
 
-def _gallery(part: Part, result: "RunResult") -> list[GalleryItem]:
+def _gallery(part: PreparedPart, result: RunResult) -> list[GalleryItem]:
     """Pictures with the most tags, spread over the classes, each with the maps of its tags."""
     recognizer = result.recognizer
     rows = _interesting(part.table.labels.positive)

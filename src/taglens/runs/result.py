@@ -1,13 +1,12 @@
-"""TagLens: result."""
+"""What comes out of a run, and what metrics.json and history.csv say of it."""
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from taglens.labels.table import LabelTable
 from taglens.metrics import Evaluation
+from taglens.outputs import csv_text
 from taglens.recognizer import Recognizer
 from taglens.runs.config import RunConfig
 from taglens.runs.prepare import Prepared
@@ -36,6 +35,13 @@ class RunResult:
     seconds: float
     """Time of training alone."""
 
+    def __repr__(self) -> str:
+        found, before = (100 * part.mAP for part in (self.evaluation, self.baseline))
+        run = (
+            f"{self.recognizer.name} on {self.recognizer.backbone.spec}, {len(self.labels):,} images, {len(self.labels.classes):,} classes"
+        )
+        return f"RunResult({run}: mAP {found:.1f}, zero-shot {before:.1f}; epoch {self.fit.epoch}, {self.seconds:,.0f} s)"
+
 
 def metrics(config: RunConfig, prepared: Prepared, result: RunResult) -> dict[str, object]:
     """Return metrics.json: the evaluation (percent) and the facts of training."""
@@ -57,11 +63,6 @@ def training_facts(config: RunConfig, prepared: Prepared, trained: Trained) -> d
     }
 
 
-def rows_csv(rows: Sequence[Mapping[str, object]]) -> str:
-    """Return rows with the same entries as CSV; nothing for no rows."""
-    text = io.StringIO()
-    if rows:
-        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    return text.getvalue()
+def history_csv(history: Sequence[Mapping[str, float]]) -> str:
+    """Return history.csv: a row for each epoch; nothing where nothing was trained."""
+    return csv_text(list(history[0]), (row.values() for row in history)) if history else ""

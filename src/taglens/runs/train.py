@@ -11,17 +11,17 @@ from numpy.typing import NDArray
 from taglens.labels.hiding import hide
 from taglens.labels.inspection import label_warnings
 from taglens.labels.table import LabelTable
-from taglens.methods import MethodConfig
+from taglens.methods import MethodConfig, build_config
 from taglens.metrics import Evaluation, evaluate
 from taglens.metrics.threshold import best_threshold
-from taglens.outputs import write_json, write_text
+from taglens.outputs import csv_text, write_json, write_text
 from taglens.recognizer import Recognizer
 from taglens.runs.config import RunConfig
-from taglens.runs.folder import CHECKPOINTS, claim_run, finish_run, given_up_on_error
-from taglens.runs.prepare import Part, Prepared, prepare, read_parts
-from taglens.runs.record import backbone_name, data_hash, environment, picture_hash, plain, table_hashes
+from taglens.runs.folder import CHECKPOINTS, claim_run, finish_run, remove_unstarted_run
+from taglens.runs.prepare import Prepared, PreparedPart, prepare, read_parts
+from taglens.runs.record import backbone_name, data_hash, environment, picture_hash, table_hashes, to_json
 from taglens.runs.report import report_content, write_report
-from taglens.runs.result import RunResult, Trained, metrics, rows_csv
+from taglens.runs.result import RunResult, Trained, history_csv, metrics
 from taglens.training.fit import FitResult, fit
 
 
@@ -43,17 +43,17 @@ def train_run(
     Raises:
         TagLensError: something of the configuration, the data or the outputs cannot be used.
     """
-    method = config.method_config()
+    method = build_config(config.method, config.method_options)
     train, test, notes = read_parts(config.data)
     masked = masked_table(train, config)
     warnings = (*notes, *label_warnings(masked))
-    description = plain(config) | {"hashes": table_hashes(masked) | {"data": data_hash(train, test)}} | environment()
+    description = to_json(config) | {"hashes": table_hashes(masked) | {"data": data_hash(train, test)}} | environment()
     folder = claim_run(Path(out), description, force=force, resume=resume)
     checkpoints = checkpoints or folder / CHECKPOINTS
     say(summary(config, masked, test))
     for warning in warnings:
         say(f"warning: {warning}")
-    with given_up_on_error(folder):
+    with remove_unstarted_run(folder):
         prepared = prepare(config.data, progress=progress)
     result = run_prepared(config, method, prepared, progress=progress, checkpoints=checkpoints)
     _write_run(folder, config, prepared, result, warnings)
@@ -78,7 +78,7 @@ def run_prepared(
     masked = prepared.train.kept(masked_table(prepared.train.whole, config))
     trained = fit_prepared(config, method, prepared, masked, progress=progress, checkpoints=checkpoints)
     zero_shot = replace(config, method="zero_shot", method_options={})
-    baseline = fit_prepared(zero_shot, zero_shot.method_config(), prepared, masked, progress=False).recognizer
+    baseline = fit_prepared(zero_shot, build_config("zero_shot", {}), prepared, masked, progress=False).recognizer
     part, rows = evaluated_part(prepared, masked, trained.fit)
     return RunResult(
         recognizer=trained.recognizer,
@@ -126,7 +126,7 @@ def fit_prepared(
     return Trained(recognizer, found, time.perf_counter() - start)
 
 
-def evaluated_part(prepared: Prepared, masked: LabelTable, fitted: FitResult) -> tuple[Part, NDArray[np.int64]]:
+def evaluated_part(prepared: Prepared, masked: LabelTable, fitted: FitResult) -> tuple[PreparedPart, NDArray[np.int64]]:
     """Return the test part, or where there is none the held-out training pictures with the labels that are known."""
     if prepared.test is not None:
         return prepared.test, np.arange(len(prepared.test.table))
@@ -134,7 +134,7 @@ def evaluated_part(prepared: Prepared, masked: LabelTable, fitted: FitResult) ->
     return replace(prepared.train, table=masked), rows
 
 
-def score_rows(recognizer: Recognizer, part: Part, rows: NDArray[np.int64], batch: int = 256) -> NDArray[np.float32]:
+def score_rows(recognizer: Recognizer, part: PreparedPart, rows: NDArray[np.int64], batch: int = 256) -> NDArray[np.float32]:
     """Return the probabilities (row, label) of some pictures from their stored features."""
     device = recognizer.backbone.device
     blocks = [
@@ -144,7 +144,7 @@ def score_rows(recognizer: Recognizer, part: Part, rows: NDArray[np.int64], batc
     return np.concatenate(blocks) if blocks else np.zeros((0, len(recognizer.classes)), np.float32)
 
 
-def _evaluate(recognizer: Recognizer, part: Part, rows: NDArray[np.int64]) -> Evaluation:
+def _evaluate(recognizer: Recognizer, part: PreparedPart, rows: NDArray[np.int64]) -> Evaluation:
     return evaluate(score_rows(recognizer, part, rows), part.table.labels.rows(rows), recognizer.classes, recognizer.thresholds)
 
 
@@ -165,9 +165,9 @@ def _write_run(folder: Path, config: RunConfig, prepared: Prepared, result: RunR
     """Write the weights first: whatever happens later, the training is kept."""
     result.recognizer.save(folder, force=True)  # the folder is this run's own, perhaps with what a killed one wrote
     result.labels.write(folder / "labels.parquet", force=True)
-    write_text(folder / "history.csv", rows_csv(result.fit.history))
+    write_text(folder / "history.csv", history_csv(result.fit.history))
     skipped = [*prepared.train.features.skipped, *([] if prepared.test is None else prepared.test.features.skipped)]
     if skipped:
-        write_text(folder / "skipped.csv", rows_csv([{"image": str(path), "reason": reason} for path, reason in skipped]))
+        write_text(folder / "skipped.csv", csv_text(("image", "reason"), skipped))
     write_json(folder / "metrics.json", metrics(config, prepared, result))
     write_report(folder, report_content(config.method, config.data.data, prepared, result, warnings))

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 from PIL.Image import Image
 
@@ -41,11 +40,15 @@ class OnnxPredictor:
             threads: cores that one batch may use; None: all.
 
         Raises:
-            RunError: it is missing, damaged or was not made by TagLens.
+            RunError: it is missing, damaged or was not made by TagLens, or ONNX Runtime is not installed.
         """
         path = Path(path)
         if not path.is_file():
             raise RunError(f"{path}: no such file; expected one made by: taglens export RUN --out {path.name}")
+        try:
+            import onnxruntime  # here, since runs of torch return a ModelOutput, too
+        except ImportError as error:
+            raise RunError(f"{path}: an exported file needs ONNX Runtime ({error}); install it: pip install 'taglens[runtime]'") from error
         onnxruntime.disable_telemetry_events()  # on Windows it has some
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3

@@ -1,4 +1,4 @@
-"""What stands before the predictions: key, size, number of requests, and the headers of every answer."""
+"""What stands before the predictions: key, size and number of requests, counting them, and the headers of every answer."""
 
 import hmac
 import time
@@ -6,16 +6,35 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from taglens.serve.metrics import ServerMetrics
 from taglens.serve.options import ServeOptions
-from taglens.web.security import HEADERS
+from taglens.web.server import HEADERS
 
 OPEN_PATHS = ("/healthz", "/readyz")
 """Answered without a key: what a container platform asks. The demo page's own files are open, too; they hold nothing."""
 MOST_DRAINED = 128_000_000
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64)
 
 Proceed = Callable[[Request], Awaitable[Response]]
+
+
+class ServerMetrics:
+    """Counters of one server."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self.requests = Counter("taglens_requests", "Answered requests", ["route", "status"], registry=self._registry)
+        self.seconds = Histogram("taglens_request_seconds", "Time to answer", ["route"], buckets=SECONDS, registry=self._registry)
+        self.pictures = Counter("taglens_pictures", "Pictures predicted", registry=self._registry)
+        self.refused = Counter("taglens_refused", "Requests answered 429: too many at once", registry=self._registry)
+        self.batch = Histogram("taglens_batch_pictures", "Pictures encoded together", buckets=BATCH_SIZES, registry=self._registry)
+        self.working = Gauge("taglens_requests_working", "Requests at work or waiting", registry=self._registry)
+
+    def text(self) -> bytes:
+        """Return the metrics in Prometheus' text format."""
+        return generate_latest(self._registry)
 
 
 class Admission:
@@ -53,6 +72,11 @@ def guard(app: FastAPI, options: ServeOptions, metrics: ServerMetrics, key: str 
         return response
 
 
+def too_large(options: ServeOptions) -> str:
+    """Say how large a request may be."""
+    return f"a request has at most {options.largest_request:,} bytes; send fewer or smaller pictures"
+
+
 def _policy(headers: Mapping[str, str]) -> str:
     """The review's policy, and pictures that the page itself has made."""
     return headers["Content-Security-Policy"].replace("img-src 'self'", "img-src 'self' data: blob:")
@@ -87,11 +111,6 @@ async def _admitted(request: Request, proceed: Proceed, options: ServeOptions, a
     finally:
         admission.leave(size)
         metrics.working.set(admission.requests)
-
-
-def too_large(options: ServeOptions) -> str:
-    """Say how large a request may be."""
-    return f"a request has at most {options.largest_request:,} bytes; send fewer or smaller pictures"
 
 
 async def _drain(request: Request) -> None:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from taglens.datasets.transforms import PictureTransform
 from taglens.inference.heatmap import overlay, seen_box
+from taglens.metrics.threshold import tag_columns
 
 
 class Tag(BaseModel):
@@ -43,7 +44,7 @@ class PictureAnswer(BaseModel):
     )
 
 
-class Answer(BaseModel):
+class PredictAnswer(BaseModel):
     """The answer to a request, in the order of its pictures."""
 
     results: list[PictureAnswer]
@@ -62,7 +63,7 @@ class Model(BaseModel):
     card: str = Field(description="The model card, Markdown; empty for a run folder.")
 
 
-class Problem(BaseModel):
+class Refusal(BaseModel):
     """Why a request was refused."""
 
     detail: str
@@ -70,9 +71,8 @@ class Problem(BaseModel):
 
 def tags(classes: tuple[str, ...], probabilities: NDArray[np.float32], thresholds: NDArray[np.float64]) -> list[Tag]:
     """Return the classes that reach their threshold, most probable first."""
-    reached = np.flatnonzero(probabilities >= thresholds.astype(np.float32))
-    order = reached[np.argsort(-probabilities[reached], kind="stable")]
-    return [Tag(name=classes[i], probability=rounded(probabilities[i]), threshold=rounded(thresholds[i])) for i in order]
+    columns = tag_columns(probabilities, thresholds)
+    return [Tag(name=classes[i], probability=rounded(probabilities[i]), threshold=rounded(thresholds[i])) for i in columns]
 
 
 def rounded(value: float) -> float:

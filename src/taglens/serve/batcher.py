@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from taglens.runtime import ModelOutput
 
-Run = Callable[[NDArray[np.float32], bool], ModelOutput]
+RunModel = Callable[[NDArray[np.float32], bool], ModelOutput]
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Batcher:
         seen: gets the size of each batch.
     """
 
-    def __init__(self, run: Run, *, largest: int, wait: float, seen: Callable[[int], None] = lambda size: None) -> None:
+    def __init__(self, run: RunModel, *, largest: int, wait: float, seen: Callable[[int], None] = lambda size: None) -> None:
         self._run, self._largest, self._wait, self._seen = run, largest, wait, seen
         self._queue: asyncio.Queue[_Waiting] = asyncio.Queue()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="model")
@@ -66,10 +66,10 @@ class Batcher:
             except Exception as error:  # each request answers for itself; the worker must live on
                 _fail(batch, error)
                 continue
-            for place, waiting in enumerate(batch):
+            for row, waiting in enumerate(batch):
                 if not waiting.answer.done():
-                    maps = None if output.heatmaps is None else output.heatmaps[place]
-                    waiting.answer.set_result(ModelOutput(output.probabilities[place], maps))
+                    maps = None if output.heatmaps is None else output.heatmaps[row]
+                    waiting.answer.set_result(ModelOutput(output.probabilities[row], maps))
 
     async def _next_batch(self) -> list[_Waiting]:
         batch = [await self._queue.get()]

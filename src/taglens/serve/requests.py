@@ -66,6 +66,15 @@ async def read_request(request: Request, options: ServeOptions) -> PredictReques
     return found
 
 
+async def named_upload(file: UploadFile) -> NamedPicture:
+    """Return one uploaded file.
+
+    Raises:
+        HTTPException: 400 or 422, its name cannot be used.
+    """
+    return NamedPicture(_safe_name(file.filename), await file.read())
+
+
 def _limited(request: Request, options: ServeOptions) -> Any:
     """Count what arrives: a request that states no length is cut off at the limit."""
     total = 0
@@ -148,12 +157,3 @@ def _safe_name(name: Any) -> str:
     if len(name) > LONGEST_NAME:
         raise HTTPException(400, f"a file name has at most {LONGEST_NAME} signs, came {len(name)}")
     return name
-
-
-async def named_upload(file: UploadFile) -> NamedPicture:
-    """Return one uploaded file.
-
-    Raises:
-        HTTPException: 400 or 422, its name cannot be used.
-    """
-    return NamedPicture(_safe_name(file.filename), await file.read())

@@ -2,57 +2,25 @@
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from taglens.errors import RunError, TagLensError
-from taglens.labels.hiding import SettingName
-from taglens.outputs import read_json, safe_name, write_json
+from taglens.outputs import read_object, safe_name, write_json
 from taglens.runs.config import DataConfig, RunConfig
-from taglens.runs.record import differences, environment, plain
-from taglens.sweeps.variants import Disguise, Variant, parse_variants
-from taglens.training.config import TrainConfig
+from taglens.runs.record import differences, environment, to_json
+from taglens.sweeps.config import SweepConfig
+from taglens.sweeps.variants import Variant, parse_variants
 
 FORMAT = 1
 SETTINGS_FILE = "sweep.json"
-PROPORTIONS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-"""The field's shares of known labels."""
-_PLACES = ("cache", "device")
+_ELSEWHERE = ("cache", "device")
 """Where data are computed and kept changes no result."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class SweepConfig:
-    """Every method at every amount of known labels with every seed, on the same data."""
-
-    data: DataConfig
-    methods: tuple[str, ...]
-    """Methods, variants or groups, see ``taglens.sweeps.variants``."""
-    known: tuple[float, ...] = PROPORTIONS
-    """Amounts of the label setting: shares of known labels for ``proportion``."""
-    seeds: int = 1
-    """Seeds 0, 1, ...: each changes the hidden labels and the training alike."""
-    setting: SettingName = "proportion"
-    """How labels are hidden."""
-    class_names: tuple[Disguise, ...] = ("own",)
-    """How prompts call the classes; every method is run with each."""
-    training: TrainConfig = field(default_factory=TrainConfig)
-    """Settings of training for every method; seed s trains with this seed + s."""
-
-    def __post_init__(self) -> None:
-        if self.seeds < 1:
-            raise TagLensError(f"--seeds is the number of repetitions, at least 1; came {self.seeds}")
-        if not self.known or len(set(self.known)) < len(self.known):
-            raise TagLensError(f"--known needs one or more different amounts, came {self.known}")
-        if not self.class_names or len(set(self.class_names)) < len(self.class_names):
-            raise TagLensError(f"--class-names needs one or more different ways, came {self.class_names}")
-        if self.setting == "proportion" and not all(0 < amount <= 1 for amount in self.known):
-            raise TagLensError(f"--known are shares above 0 and at most 1, such as 0.1 0.5; came {self.known}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Job:
+class SweepRun:
     """One run of a sweep."""
 
     variant: Variant
@@ -78,19 +46,19 @@ class Job:
         )
 
 
-def jobs_of(config: SweepConfig) -> tuple[Job, ...]:
+def runs_of(config: SweepConfig) -> tuple[SweepRun, ...]:
     """Return the runs; the first seed comes first, so that its whole table is there early.
 
     Raises:
         TagLensError: an unknown method or option, or two methods whose runs would share a folder.
     """
     variants = parse_variants(config.methods, config.class_names)
-    jobs = tuple(
-        Job(variant=variant, known=known, seed=seed) for seed in range(config.seeds) for known in config.known for variant in variants
+    runs = tuple(
+        SweepRun(variant=variant, known=known, seed=seed) for seed in range(config.seeds) for known in config.known for variant in variants
     )
-    if len({job.name.casefold() for job in jobs}) < len(jobs):
+    if len({run.name.casefold() for run in runs}) < len(runs):
         raise TagLensError("two methods would share a folder; give one of them a shorter name, as in LABEL=NAME[option=value]")
-    return jobs
+    return runs
 
 
 def describe(config: SweepConfig, facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -101,9 +69,9 @@ def describe(config: SweepConfig, facts: Mapping[str, Any]) -> dict[str, Any]:
         "settings": {
             "data": _data(config.data),
             "setting": config.setting,
-            "training": plain(config.training),
+            "training": to_json(config.training),
             "methods": {variant.label: _variant(variant, config) for variant in variants},
-            "found": plain(dict(facts)),
+            "found": to_json(dict(facts)),
         },
         "grid": {"methods": [variant.label for variant in variants], "known": list(config.known), "seeds": config.seeds},
         **environment(),
@@ -139,25 +107,28 @@ def read_description(folder: Path) -> dict[str, Any]:
         RunError: it is missing, damaged or of another format.
     """
     path = folder / SETTINGS_FILE
-    try:
-        found = read_json(path)
-    except OSError as error:
-        raise RunError(f"{path}: {error.strerror}; expected the folder of a sweep (taglens sweep ... --out FOLDER)") from error
-    except ValueError as error:
-        raise RunError(f"{path}: not JSON ({error}); delete the folder and sweep again") from error
-    if not isinstance(found, dict) or not {"settings", "grid"} <= found.keys() or found.get("format") != FORMAT:
-        raise RunError(f"{path}: not the settings of a sweep in format {FORMAT}; it was written by another version of TagLens")
+    other = f"not the settings of a sweep in format {FORMAT}; it was written by another version of TagLens"
+    found = read_object(
+        path,
+        ("settings", "grid"),
+        kind=RunError,
+        missing="expected the folder of a sweep (taglens sweep ... --out FOLDER)",
+        damaged="delete the folder and sweep again",
+        other=other,
+    )
+    if found.get("format") != FORMAT:
+        raise RunError(f"{path}: {other}")
     return found
 
 
 def _data(data: DataConfig) -> dict[str, Any]:
-    return {name: value for name, value in plain(data).items() if name not in _PLACES}
+    return {name: value for name, value in to_json(data).items() if name not in _ELSEWHERE}
 
 
 def _variant(variant: Variant, config: SweepConfig) -> dict[str, Any]:
     """Every option with its value: a changed default is a difference too."""
-    options = plain(variant.config())
-    training = {name: value for name, value in plain(variant.train_config(config.training)).items() if name in variant.training}
+    options = to_json(variant.config())
+    training = {name: value for name, value in to_json(variant.train_config(config.training)).items() if name in variant.training}
     return {"method": variant.method, "options": options, "training": training, "class_names": variant.class_names}
 
 

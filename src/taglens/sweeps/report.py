@@ -1,7 +1,5 @@
 """A sweep's report: the table in three formats, and one self-contained page with curves, tests and classes."""
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from html import escape
@@ -14,13 +12,17 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from taglens.outputs import write_json, write_text
+from taglens.outputs import csv_text, write_json, write_text
 from taglens.pages.page import page
 from taglens.pages.plots import STYLE, inline_svg
 from taglens.runs.record import backbone_name
-from taglens.sweeps.results import Comparison, SweepResult, compare
-from taglens.sweeps.summary import summary_csv
+from taglens.sweeps.results import Comparison, SweepResult, compare, summary_csv
 from taglens.sweeps.tables import Grid, TableRow, latex, markdown, published_rows, table_csv, table_rows
+
+COLOURS = ("#2f7fc1", "#2c9c69", "#b058c0", "#c08a1e", "#d0556d", "#6f7f8f", "#3aa6a6", "#8a6d4b")
+"""Readable on light and on dark; the first method of interest takes the page's accent."""
+_ACCENT, _FAINT = "#040404", "#020202"
+_MARKERS = "osD^vPX*"
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +74,7 @@ def write_sweep_report(folder: Path, reports: Sequence[SweepReport], *, force: b
     """
     written = []
     for report in reports:
-        place = folder if len(reports) == 1 else folder / report.name
+        home = folder if len(reports) == 1 else folder / report.name
         texts = {
             "table.md": f"{report.caption}\n\n{markdown(report.grid, report.rows)}",
             "table.csv": table_csv(report.grid, report.rows),
@@ -81,11 +83,11 @@ def write_sweep_report(folder: Path, reports: Sequence[SweepReport], *, force: b
         }
         if report.comparison is not None:
             texts["classes.csv"] = classes_csv(report.comparison)
-            write_json(place / "significance.json", significance(report.comparison), force=force)
-            written.append(place / "significance.json")
+            write_json(home / "significance.json", significance(report.comparison), force=force)
+            written.append(home / "significance.json")
         for name, text in texts.items():
-            write_text(place / name, text, force=force)
-        written += [place / name for name in texts]
+            write_text(home / name, text, force=force)
+        written += [home / name for name in texts]
     write_text(folder / "report.html", render(reports), force=force)
     return [*written, folder / "report.html"]
 
@@ -111,34 +113,10 @@ def significance(comparison: Comparison) -> dict[str, Any]:
 
 def classes_csv(comparison: Comparison) -> str:
     """Return each class's average precision with both methods and the change, the largest gain first."""
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(["class", "positives", comparison.first, comparison.second, "change"])
-    for found in comparison.classes:
-        writer.writerow([found.name, found.positives, f"{found.first:.4f}", f"{found.second:.4f}", f"{found.change:.4f}"])
-    return file.getvalue()
-
-
-def _settings(report: SweepReport) -> dict[str, str]:
-    description = report.sweep.description
-    settings, training = description["settings"], description["settings"]["training"]
-    options = {name: value for name, value in training.items() if value not in (None, {})}
-    return {
-        "Data": settings["data"]["data"],
-        "Backbone": backbone_name(settings["data"]["backbone"])
-        + (f", {settings['data']['image_size']} px" if settings["data"]["image_size"] else ""),
-        "Labels hidden by": settings["setting"],
-        "Seeds": ", ".join(map(str, report.sweep.seeds)),
-        "Runs": str(len(report.sweep.runs)),
-        "Training": ", ".join(f"{name} {value}" for name, value in options.items()),
-        "Commit": (description.get("git_commit") or "not a checkout")[:12],
-    }
-
-
-COLOURS = ("#2f7fc1", "#2c9c69", "#b058c0", "#c08a1e", "#d0556d", "#6f7f8f", "#3aa6a6", "#8a6d4b")
-"""Readable on light and on dark; the first method of interest takes the page's accent."""
-_ACCENT, _FAINT = "#040404", "#020202"
-_MARKERS = "osD^vPX*"
+    return csv_text(
+        ("class", "positives", comparison.first, comparison.second, "change"),
+        ([one.name, one.positives, f"{one.first:.4f}", f"{one.second:.4f}", f"{one.change:.4f}"] for one in comparison.classes),
+    )
 
 
 def sweep_curves(grid: Grid, rows: Sequence[TableRow], leading: str | None = None, metric: str = "mAP") -> str:
@@ -164,6 +142,22 @@ def sweep_curves(grid: Grid, rows: Sequence[TableRow], leading: str | None = Non
         axes.set_ylabel(f"{metric}, percent")
         axes.legend(frameon=False, labelcolor=_FAINT, loc="center left", bbox_to_anchor=(1, 0.5))
         return inline_svg(figure, f"sweep {metric}", escape(f"{metric} by known labels"))
+
+
+def _settings(report: SweepReport) -> dict[str, str]:
+    description = report.sweep.description
+    settings, training = description["settings"], description["settings"]["training"]
+    options = {name: value for name, value in training.items() if value not in (None, {})}
+    return {
+        "Data": settings["data"]["data"],
+        "Backbone": backbone_name(settings["data"]["backbone"])
+        + (f", {settings['data']['image_size']} px" if settings["data"]["image_size"] else ""),
+        "Labels hidden by": settings["setting"],
+        "Seeds": ", ".join(map(str, report.sweep.seeds)),
+        "Runs": str(len(report.sweep.runs)),
+        "Training": ", ".join(f"{name} {value}" for name, value in options.items()),
+        "Commit": (description.get("git_commit") or "not a checkout")[:12],
+    }
 
 
 def _curve(axes: Axes, grid: Grid, row: TableRow, colour: str, number: int) -> None:

@@ -1,6 +1,6 @@
-"""Reading finished sweeps."""
+"""What the runs of a sweep gave: the rows of summary.csv, a whole sweep read back, and two of its methods compared."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,10 +12,48 @@ from safetensors.numpy import load_file
 
 from taglens.errors import RunError, unknown_name
 from taglens.metrics.bootstrap import Difference, Scored, paired_differences
+from taglens.outputs import csv_text, read_object
 from taglens.sweeps.plan import SETTINGS_FILE, read_description
-from taglens.sweeps.summary import read_metrics, summary_row
 from taglens.sweeps.tables import Grid
 from taglens.sweeps.worker import METRICS, PREDICTIONS
+
+FEWEST_POSITIVES = 10
+COLUMNS = (
+    "method", "known", "seed", "mAP", "mAP_interpolated", "CF1", "OF1", "epoch", "seconds", "trainable_parameters", "mAP_10",
+    "classes_10", "CP", "CR", "OP", "OR", "CF1_top3", "OF1_top3", "ECE", "images", "classes", "setting", "evaluated_on", "stopped",
+)  # fmt: skip
+"""Columns of summary.csv; percent where a metric is meant. ``mAP_10`` is the mean over the ``classes_10`` classes with at least 10
+positives in the test part: average precision over fewer is mostly chance."""
+_SHARES = ("proportion", "positives_only", "annotator_blocks")
+"""Settings whose amount is a share of the labels."""
+
+
+def summary_row(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a run's row from its metrics.json."""
+    often = [found["ap"] for found in metrics["per_class"].values() if found["positives"] >= FEWEST_POSITIVES and found["ap"] is not None]
+    extra = {"mAP_10": sum(often) / len(often) if often else None, "classes_10": len(often)}
+    return {column: (metrics | extra).get(column) for column in COLUMNS}  # type: ignore[operator]
+
+
+def summary_csv(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Return summary.csv of the rows of some runs, in their order; numbers in full."""
+    return csv_text(COLUMNS, ([row[column] for column in COLUMNS] for row in rows))
+
+
+def read_metrics(path: Path) -> dict[str, Any]:
+    """Return a run's metrics.json.
+
+    Raises:
+        RunError: it is missing or damaged.
+    """
+    return read_object(
+        path,
+        ("method", "known", "seed", "mAP", "per_class"),
+        kind=RunError,
+        missing="sweep again with the same settings",
+        damaged="delete it and sweep again with the same settings",
+        other="not the metrics of a sweep's run; delete it and sweep again with the same settings",
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,10 +108,6 @@ class SweepResult:
             return None
         first = "semantic_aware" if "semantic_aware" in order else order[0]
         return first, next(name for name in order if name != first)
-
-
-_SHARES = ("proportion", "positives_only", "annotator_blocks")
-"""Settings whose amount is a share of the labels."""
 
 
 def is_sweep(folder: Path) -> bool:

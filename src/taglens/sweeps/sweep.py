@@ -6,7 +6,7 @@ import shutil
 import signal
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -19,14 +19,15 @@ from filelock import FileLock, Timeout
 
 from taglens.errors import OutputError, RunError, TagLensError, TrainingError
 from taglens.labels.states import PartialLabels
-from taglens.outputs import make_folder, require_space
+from taglens.outputs import make_folder, require_space, write_text
 from taglens.parallel import cores
 from taglens.recognizer import Recognizer
 from taglens.runs.prepare import Prepared, prepare
 from taglens.runs.record import table_hashes
-from taglens.sweeps.plan import SETTINGS_FILE, Job, SweepConfig, claim_folder, describe, jobs_of
-from taglens.sweeps.summary import read_metrics, summary_row, write_summary
-from taglens.sweeps.worker import METRICS, SharedData, run_job, start_worker
+from taglens.sweeps.config import SweepConfig
+from taglens.sweeps.plan import SETTINGS_FILE, SweepRun, claim_folder, describe, runs_of
+from taglens.sweeps.results import read_metrics, summary_csv, summary_row
+from taglens.sweeps.worker import METRICS, SharedData, carry_out_run, start_worker
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -36,7 +37,7 @@ class Plan:
     config: SweepConfig
     out: Path
     shared: SharedData
-    jobs: tuple[Job, ...]
+    runs: tuple[SweepRun, ...]
     finished: Mapping[str, dict[str, Any]]
     """Rows of the runs that were finished before, by the name of the run."""
     bytes_each: int
@@ -44,19 +45,19 @@ class Plan:
     notes: tuple[str, ...]
 
     @property
-    def remaining(self) -> tuple[Job, ...]:
+    def remaining(self) -> tuple[SweepRun, ...]:
         """The runs still to do."""
-        return tuple(job for job in self.jobs if job.name not in self.finished)
+        return tuple(run for run in self.runs if run.name not in self.finished)
 
     def summary(self, workers: int) -> str:
         """Return what is about to happen, in one block."""
         config, pictures = self.config, len(self.shared.train.whole)
         tests = "no test part" if self.shared.test is None else f"{len(self.shared.test.whole):,} test pictures"
-        methods = dict.fromkeys(job.variant.label for job in self.jobs)
+        methods = dict.fromkeys(run.variant.label for run in self.runs)
         return (
             f"{config.data.data} through {config.data.backbone}: {pictures:,} training pictures, {tests}, "
             f"{len(self.shared.train.whole.classes)} classes\n"
-            f"{len(self.jobs)} runs = {len(methods)} methods ({', '.join(methods)}) x {len(config.known)} amounts of known labels "
+            f"{len(self.runs)} runs = {len(methods)} methods ({', '.join(methods)}) x {len(config.known)} amounts of known labels "
             f"x {config.seeds} seeds; {len(self.finished)} finished before, {len(self.remaining)} to do, {workers} at once\n"
             f"about {self.bytes_each * len(self.remaining) / 1e6:,.0f} MB in {self.out}"
         )
@@ -66,7 +67,7 @@ class Plan:
 class Outcome:
     """How one run ended."""
 
-    job: Job
+    run: SweepRun
     row: Mapping[str, Any] | None
     """Its row of summary.csv; None if it failed."""
     error: TagLensError | None
@@ -98,11 +99,11 @@ def plan_sweep(config: SweepConfig, out: Path, *, force: bool = False, progress:
     Raises:
         TagLensError: settings, data or methods cannot be used; the folder holds other settings or is in use; not enough disk.
     """
-    jobs = jobs_of(config)
-    for job in jobs:
-        job.config(config)
+    runs = runs_of(config)
+    for run in runs:
+        run.config(config)
     prepared = prepare(config.data, progress=progress)
-    bytes_each = _bytes_each(config, jobs, prepared)
+    bytes_each = _bytes_each(config, runs, prepared)
     make_folder(out)
     with _held(out):
         if force and (out / SETTINGS_FILE).is_file():
@@ -110,14 +111,14 @@ def plan_sweep(config: SweepConfig, out: Path, *, force: bool = False, progress:
             (out / SETTINGS_FILE).unlink()
             (out / "summary.csv").unlink(missing_ok=True)
         claim_folder(out, describe(config, _facts(prepared)))
-        finished = _finished(out, jobs)
-        write_summary(out, _ordered(jobs, finished))
-        require_space(out, bytes_each * (len(jobs) - len(finished)), "the runs of this sweep")
+        finished = _finished(out, runs)
+        _write_summary(out, _ordered(runs, finished))
+        require_space(out, bytes_each * (len(runs) - len(finished)), "the runs of this sweep")
         shared, notes = SharedData.of(config.data, prepared), prepared.notes
         del prepared  # the workers load the backbone themselves
         gc.collect()
         try:
-            yield Plan(config=config, out=out, shared=shared, jobs=jobs, finished=finished, bytes_each=bytes_each, notes=notes)
+            yield Plan(config=config, out=out, shared=shared, runs=runs, finished=finished, bytes_each=bytes_each, notes=notes)
         except KeyboardInterrupt as interruption:
             interruption.add_note("finished runs are kept; the same command goes on from there")
             raise
@@ -130,21 +131,21 @@ def carry_out(plan: Plan, workers: int) -> Generator[Outcome]:
         RunError: a worker process died (mostly: out of memory). What is finished is kept.
         OutputError: a run cannot be written; the others are not begun.
     """
-    rows, waiting = dict(plan.finished), {job.name: job for job in plan.remaining}
+    rows, waiting = dict(plan.finished), {run.name: run for run in plan.remaining}
     costs: dict[str, list[float]] = defaultdict(list)
     workers = min(workers, max(1, len(waiting)))
     with _pool(plan, workers) as submit:
-        jobs = {submit(job): job for job in plan.remaining}
-        for future in as_completed(jobs):
-            job = jobs[future]
+        runs = {submit(run): run for run in plan.remaining}
+        for future in as_completed(runs):
+            run = runs[future]
             row, error = _result(future)
-            del waiting[job.name]
+            del waiting[run.name]
             if row is not None:
-                costs[job.variant.label].append(float(row.pop("wall_seconds")))
-                rows[job.name] = row
-                write_summary(plan.out, _ordered(plan.jobs, rows))
+                costs[run.variant.label].append(float(row.pop("wall_seconds")))
+                rows[run.name] = row
+                _write_summary(plan.out, _ordered(plan.runs, rows))
             left = seconds_left(costs, [left.variant.label for left in waiting.values()], workers)
-            yield Outcome(job=job, row=row, error=error, seconds_left=left)
+            yield Outcome(run=run, row=row, error=error, seconds_left=left)
 
 
 def seconds_left(costs: Mapping[str, Sequence[float]], waiting: Sequence[str], workers: int) -> float | None:
@@ -160,16 +161,16 @@ def seconds_left(costs: Mapping[str, Sequence[float]], waiting: Sequence[str], w
 
 
 @contextmanager
-def _pool(plan: Plan, workers: int) -> Iterator[Callable[[Job], Future[dict[str, Any]]]]:
+def _pool(plan: Plan, workers: int) -> Iterator[Callable[[SweepRun], Future[dict[str, Any]]]]:
     """Start worker processes; whatever ends the block early also ends them, at once."""
     context = multiprocessing.get_context("spawn")
     others = set(multiprocessing.active_children())
     arguments = (plan.config, plan.out, plan.shared, context.Value("i", 0))
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=start_worker, initargs=arguments)
 
-    def submit(job: Job) -> Future[dict[str, Any]]:
+    def submit(run: SweepRun) -> Future[dict[str, Any]]:
         with _interrupts_blocked():  # the pool starts its processes here
-            return pool.submit(run_job, job)
+            return pool.submit(carry_out_run, run)
 
     try:
         yield submit
@@ -225,16 +226,20 @@ def _held(out: Path) -> Iterator[None]:
         lock.release()
 
 
-def _finished(out: Path, jobs: Sequence[Job]) -> dict[str, dict[str, Any]]:
-    paths = {job.name: out / "runs" / job.name / METRICS for job in jobs}
+def _write_summary(out: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    write_text(out / "summary.csv", summary_csv(rows))
+
+
+def _finished(out: Path, runs: Sequence[SweepRun]) -> dict[str, dict[str, Any]]:
+    paths = {run.name: out / "runs" / run.name / METRICS for run in runs}
     return {name: summary_row(read_metrics(path)) for name, path in paths.items() if path.is_file()}
 
 
-def _ordered(jobs: Sequence[Job], rows: Mapping[str, Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def _ordered(runs: Sequence[SweepRun], rows: Mapping[str, Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Rows in the order in which people read them: by method, amount, seed."""
-    labels = list(dict.fromkeys(job.variant.label for job in jobs))
-    order = sorted(jobs, key=lambda job: (labels.index(job.variant.label), job.known, job.seed))
-    return [rows[job.name] for job in order if job.name in rows]
+    labels = list(dict.fromkeys(run.variant.label for run in runs))
+    order = sorted(runs, key=lambda run: (labels.index(run.variant.label), run.known, run.seed))
+    return [rows[run.name] for run in order if run.name in rows]
 
 
 def _facts(prepared: Prepared) -> dict[str, Any]:
@@ -243,25 +248,25 @@ def _facts(prepared: Prepared) -> dict[str, Any]:
     return {"backbone": prepared.backbone.fingerprint} | {name: table_hashes(table) for name, table in parts.items()}
 
 
-def _bytes_each(config: SweepConfig, jobs: Sequence[Job], prepared: Prepared) -> int:
+def _bytes_each(config: SweepConfig, runs: Sequence[SweepRun], prepared: Prepared) -> int:
     """Build every method once: what cannot be built fails now, and its weights say how large a run is."""
-    variants = {job.variant.label: job for job in jobs}
+    variants = {run.variant.label: run for run in runs}
     classes, pictures = len(prepared.train.table.classes), len((prepared.test or prepared.train).table)
     sizes: list[int] = []
-    for job in variants.values():
-        method = job.variant.config()
-        made = Recognizer.create(prepared.backbone, job.variant.method, method, prepared.train.table.classes, prepared.prompt_names)
+    for run in variants.values():
+        method = run.variant.config()
+        made = Recognizer.create(prepared.backbone, run.variant.method, method, prepared.train.table.classes, prepared.prompt_names)
         tensors = [*made.method.state_dict().values(), *made.classifier.values(), made.text_vectors]
         sizes.append(sum(tensor.numel() * tensor.element_size() for tensor in tensors))
-        _check_loss(job, config, prepared.train.table.labels)
+        _check_loss(run, config, prepared.train.table.labels)
     return sum(sizes) // len(sizes) + 5 * classes * pictures + 20_000
 
 
-def _check_loss(job: Job, config: SweepConfig, labels: PartialLabels) -> None:
+def _check_loss(run: SweepRun, config: SweepConfig, labels: PartialLabels) -> None:
     from taglens.losses import build_loss
 
-    training = job.config(config).training
+    training = run.config(config).training
     try:
         build_loss(training.loss, labels, **training.loss_options)
     except TagLensError as error:
-        raise TrainingError(f"{job.variant.label}: {error}") from error
+        raise TrainingError(f"{run.variant.label}: {error}") from error

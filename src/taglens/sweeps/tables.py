@@ -1,12 +1,12 @@
-"""The table of the papers: methods by share of known labels and their average, as values, Markdown, CSV and LaTeX."""
+"""The table of the papers: methods by share of known labels and their average, beside published rows; Markdown, CSV and LaTeX."""
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from taglens.outputs import csv_text
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,31 @@ class PublishedRow:
     scores: Sequence[float | None]
     """mAP in percent at 10 .. 90 %."""
     average: float
+
+
+PUBLISHED_KNOWN = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+_NONE = (None,) * 9
+
+PUBLISHED: Mapping[str, Sequence[PublishedRow]] = {
+    "coco2014": (
+        PublishedRow("SST", (68.1, 73.5, 75.9, 77.3, 78.1, 78.9, 79.2, 79.6, 79.9), 76.7),
+        PublishedRow("SARB", (71.2, 75.0, 77.1, 78.3, 78.9, 79.6, 79.8, 80.5, 80.5), 77.9),
+        PublishedRow("DualCoOp", (78.7, 80.9, 81.7, 82.0, 82.5, 82.7, 82.8, 83.0, 83.1), 81.9),
+        PublishedRow("vision-only linear", (78.9, 80.6, 81.3, 81.9, 82.7, 82.8, 82.9, 83.2, 83.5), 82.0),
+        PublishedRow("SCPNet", (80.3, 82.2, 82.8, 83.4, 83.8, 83.9, 84.0, 84.1, 84.2), 83.2),
+        PublishedRow("PositiveCoOp", (79.8, 82.1, 83.0, 83.5, 83.7, 83.9, 84.0, 84.2, 84.4), 83.2),
+        PublishedRow("DualCoOp + TaI-DPT", _NONE, 83.6),
+    ),
+    "voc2007": (
+        PublishedRow("SST", (81.5, 89.0, 90.3, 91.0, 91.6, 92.0, 92.5, 92.6, 92.7), 90.4),
+        PublishedRow("SARB", (83.5, 88.6, 90.7, 91.4, 91.9, 92.2, 92.6, 92.8, 92.9), 90.7),
+        PublishedRow("DualCoOp", (90.3, 92.2, 92.8, 93.3, 93.6, 93.9, 94.0, 94.1, 94.2), 93.2),
+        PublishedRow("SCPNet", (91.1, 92.8, 93.5, 93.6, 93.8, 94.0, 94.1, 94.2, 94.3), 93.5),
+        PublishedRow("PositiveCoOp", (91.4, 92.8, 93.4, 93.6, 93.8, 94.0, 94.2, 94.2, 94.3), 93.6),
+        PublishedRow("DualCoOp + TaI-DPT", (93.3, *_NONE[1:]), 94.8),
+    ),
+}
+"""Data set -> rows."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +110,22 @@ def table_rows(grid: Grid, published: Sequence[PublishedRow] = ()) -> list[Table
     return [_published(row, grid) for row in published] + rows
 
 
+def published_rows(settings: Mapping[str, Any], metric: str) -> Sequence[PublishedRow]:
+    """Return the published rows that a sweep with these settings (of sweep.json) may be compared with, mostly none.
+
+    The data set, the backbone (RN101 of OpenAI at 448 pixels), the way of hiding labels and the metric must all be the published ones.
+    """
+    data = settings["data"]
+    same = (
+        metric == "mAP"
+        and settings["setting"] == "proportion"
+        and data["backbone"].startswith("RN101/openai")
+        and data["image_size"] == 448
+        and data["options"]["split"] is None
+    )
+    return PUBLISHED.get(data["data"].partition(":")[0], ()) if same else ()
+
+
 def markdown(grid: Grid, rows: Sequence[TableRow]) -> str:
     """Return the table in Markdown."""
     lines = [["Method", *grid.headings, "average"], ["---", *["---:"] * (len(grid.known) + 1)]]
@@ -96,15 +137,13 @@ def markdown(grid: Grid, rows: Sequence[TableRow]) -> str:
 
 def table_csv(grid: Grid, rows: Sequence[TableRow]) -> str:
     """Return the table as CSV: means and deviations in columns of their own, all digits."""
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
     names = [*(f"{known:g}" for known in grid.known), "average"]
-    writer.writerow(["method", "source", *(name + end for name in names for end in ("", "_deviation"))])
+    lines = []
     for row in rows:
         values = [value for cell in row.cells for value in ((cell.mean, cell.deviation) if cell else (None, None))]
         source = "published" if row.published else "taglens"
-        writer.writerow([row.name, source, *("" if value is None else f"{value:.4f}" for value in values)])
-    return file.getvalue()
+        lines.append([row.name, source, *("" if value is None else f"{value:.4f}" for value in values)])
+    return csv_text(["method", "source", *(name + end for name in names for end in ("", "_deviation"))], lines)
 
 
 def latex(grid: Grid, rows: Sequence[TableRow], caption: str) -> str:
@@ -156,46 +195,3 @@ def _published(row: PublishedRow, grid: Grid) -> TableRow:
 
 def _bold(shown: str, cell: Cell | None, form: str) -> str:
     return form.format(shown) if cell is not None and cell.best else shown
-
-
-PUBLISHED_KNOWN = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-
-
-_NONE = (None,) * 9
-
-PUBLISHED: Mapping[str, Sequence[PublishedRow]] = {
-    "coco2014": (
-        PublishedRow("SST", (68.1, 73.5, 75.9, 77.3, 78.1, 78.9, 79.2, 79.6, 79.9), 76.7),
-        PublishedRow("SARB", (71.2, 75.0, 77.1, 78.3, 78.9, 79.6, 79.8, 80.5, 80.5), 77.9),
-        PublishedRow("DualCoOp", (78.7, 80.9, 81.7, 82.0, 82.5, 82.7, 82.8, 83.0, 83.1), 81.9),
-        PublishedRow("vision-only linear", (78.9, 80.6, 81.3, 81.9, 82.7, 82.8, 82.9, 83.2, 83.5), 82.0),
-        PublishedRow("SCPNet", (80.3, 82.2, 82.8, 83.4, 83.8, 83.9, 84.0, 84.1, 84.2), 83.2),
-        PublishedRow("PositiveCoOp", (79.8, 82.1, 83.0, 83.5, 83.7, 83.9, 84.0, 84.2, 84.4), 83.2),
-        PublishedRow("DualCoOp + TaI-DPT", _NONE, 83.6),
-    ),
-    "voc2007": (
-        PublishedRow("SST", (81.5, 89.0, 90.3, 91.0, 91.6, 92.0, 92.5, 92.6, 92.7), 90.4),
-        PublishedRow("SARB", (83.5, 88.6, 90.7, 91.4, 91.9, 92.2, 92.6, 92.8, 92.9), 90.7),
-        PublishedRow("DualCoOp", (90.3, 92.2, 92.8, 93.3, 93.6, 93.9, 94.0, 94.1, 94.2), 93.2),
-        PublishedRow("SCPNet", (91.1, 92.8, 93.5, 93.6, 93.8, 94.0, 94.1, 94.2, 94.3), 93.5),
-        PublishedRow("PositiveCoOp", (91.4, 92.8, 93.4, 93.6, 93.8, 94.0, 94.2, 94.2, 94.3), 93.6),
-        PublishedRow("DualCoOp + TaI-DPT", (93.3, *_NONE[1:]), 94.8),
-    ),
-}
-"""Data set -> rows."""
-
-
-def published_rows(settings: Mapping[str, Any], metric: str) -> Sequence[PublishedRow]:
-    """Return the published rows that a sweep with these settings (of sweep.json) may be compared with, mostly none.
-
-    The data set, the backbone (RN101 of OpenAI at 448 pixels), the way of hiding labels and the metric must all be the published ones.
-    """
-    data = settings["data"]
-    same = (
-        metric == "mAP"
-        and settings["setting"] == "proportion"
-        and data["backbone"].startswith("RN101/openai")
-        and data["image_size"] == 448
-        and data["options"]["split"] is None
-    )
-    return PUBLISHED.get(data["data"].partition(":")[0], ()) if same else ()

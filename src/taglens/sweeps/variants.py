@@ -4,17 +4,15 @@ import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from taglens.errors import TagLensError, unknown_name
-from taglens.methods import METHODS, MethodConfig
-from taglens.runs.options import build_config, option_value
+from taglens.methods import METHODS, MethodConfig, build_config
+from taglens.runs.config import option_value
+from taglens.sweeps.config import NameSource
 from taglens.training.config import TrainConfig
-
-Disguise = Literal["own", "codes", "shuffled"]
-"""How prompts call the classes: by their own names, by codes that mean nothing, or by each other's names."""
 
 VARIANTS: Mapping[str, str] = {
     # the paper's ablation, with this project's semantic_aware
@@ -57,7 +55,7 @@ class Variant:
     """Options of the method."""
     training: Mapping[str, Any] = field(default_factory=dict)
     """Settings of training that differ from the sweep's."""
-    class_names: Disguise = "own"
+    class_names: NameSource = "own"
     """How prompts call the classes."""
 
     def config(self) -> MethodConfig:
@@ -86,8 +84,9 @@ def parse_variant(text: str) -> Variant:
 
     Options given here go before the named variant's. ``training.`` before an option makes it a setting of training.
 
-    >>> parse_variant("glove=semantic_aware[guide=glove:a.txt,training.epochs=5]")
-    Variant(label='glove', method='semantic_aware', options={'guide': 'glove:a.txt'}, training={'epochs': 5})
+    >>> found = parse_variant("glove=semantic_aware[guide=glove:a.txt,training.epochs=5]")
+    >>> found.label, found.method, found.options, found.training
+    ('glove', 'semantic_aware', {'guide': 'glove:a.txt'}, {'epochs': 5})
 
     Raises:
         TagLensError: the form is another, or NAME is unknown.
@@ -108,7 +107,7 @@ def parse_variant(text: str) -> Variant:
     return Variant(label=(found["label"] or text).strip(), method=method, options=options, training=training)
 
 
-def parse_variants(texts: Sequence[str], class_names: Sequence[Disguise] = ("own",)) -> tuple[Variant, ...]:
+def parse_variants(texts: Sequence[str], class_names: Sequence[NameSource] = ("own",)) -> tuple[Variant, ...]:
     """Read several, groups such as ``ablation`` included, each with all ``class_names``: "coop" and "coop (codes)".
 
     Raises:
@@ -123,12 +122,30 @@ def parse_variants(texts: Sequence[str], class_names: Sequence[Disguise] = ("own
         raise TagLensError(f"method {twice!r} is there twice; give one of them another name, as in LABEL={twice}")
     for variant in variants:
         variant.config()
-    return tuple(_named(variant, disguise) for disguise in class_names for variant in variants)
+    return tuple(_named(variant, source) for source in class_names for variant in variants)
 
 
-def _named(variant: Variant, disguise: Disguise) -> Variant:
-    label = variant.label if disguise == "own" else f"{variant.label} ({disguise})"
-    return dataclasses.replace(variant, label=label, class_names=disguise)
+def names_from(source: NameSource, names: Sequence[str], seed: int = 0) -> tuple[str, ...]:
+    """Return prompt names from another source, as if the backbone could not know them: experiments for part numbers and private codes.
+
+    ``own`` are the names as they are; ``codes`` are "class a1" to "class a9", "class b1", ...; ``shuffled`` gives every class
+    the name of another one, drawn by ``seed``.
+
+    >>> names_from("codes", ("dog", "cat")), names_from("shuffled", ("dog", "cat"))
+    (('class a1', 'class a2'), ('cat', 'dog'))
+    """
+    if source == "own":
+        return tuple(names)
+    if source == "codes":
+        return tuple(f"class {_letters(number // 9)}{number % 9 + 1}" for number in range(len(names)))
+    cycle = np.random.RandomState(seed).permutation(len(names))  # each takes the name of the next in one cycle, so none keeps its own
+    following = dict(zip(cycle, np.roll(cycle, -1), strict=True))
+    return tuple(names[following[own]] for own in range(len(names)))
+
+
+def _named(variant: Variant, source: NameSource) -> Variant:
+    label = variant.label if source == "own" else f"{variant.label} ({source})"
+    return dataclasses.replace(variant, label=label, class_names=source)
 
 
 def _options(text: str, whole: str) -> dict[str, Any]:
@@ -140,23 +157,6 @@ def _options(text: str, whole: str) -> dict[str, Any]:
             raise TagLensError(f"method {whole!r}: expected option=value in the brackets, came {part!r}")
         options[name.strip()] = option_value(value.strip())
     return options
-
-
-def disguised(names: Sequence[str], disguise: Disguise, seed: int = 0) -> tuple[str, ...]:
-    """Return prompt names as if the backbone could not know them; for experiments on data with part numbers or private codes.
-
-    ``codes`` are "class a1" to "class a9", "class b1", ...; ``shuffled`` gives every class the name of another one, drawn by ``seed``.
-
-    >>> disguised(("dog", "cat"), "codes"), disguised(("dog", "cat"), "shuffled")
-    (('class a1', 'class a2'), ('cat', 'dog'))
-    """
-    if disguise == "own":
-        return tuple(names)
-    if disguise == "codes":
-        return tuple(f"class {_letters(place // 9)}{place % 9 + 1}" for place in range(len(names)))
-    cycle = np.random.RandomState(seed).permutation(len(names))  # each takes the name of the next in one cycle, so none keeps its own
-    following = dict(zip(cycle, np.roll(cycle, -1), strict=True))
-    return tuple(names[following[place]] for place in range(len(names)))
 
 
 def _letters(number: int) -> str:

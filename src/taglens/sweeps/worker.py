@@ -19,15 +19,17 @@ from safetensors.numpy import save
 from taglens.features.extract import StoredFeatures
 from taglens.features.store import FeatureStore
 from taglens.labels.table import LabelTable
+from taglens.methods import build_config
 from taglens.metrics import evaluate
 from taglens.outputs import atomic_path, write_json, write_text
 from taglens.runs.config import DataConfig
-from taglens.runs.prepare import Part, Prepared, open_backbone
-from taglens.runs.record import plain, table_hashes
-from taglens.runs.result import rows_csv, training_facts
+from taglens.runs.prepare import Prepared, PreparedPart, open_backbone
+from taglens.runs.record import table_hashes, to_json
+from taglens.runs.result import history_csv, training_facts
 from taglens.runs.train import evaluated_part, fit_prepared, masked_table, score_rows
-from taglens.sweeps.plan import Job, SweepConfig
-from taglens.sweeps.variants import disguised
+from taglens.sweeps.config import SweepConfig
+from taglens.sweeps.plan import SweepRun
+from taglens.sweeps.variants import names_from
 
 METRICS, PREDICTIONS = "metrics.json", "predictions.safetensors"
 
@@ -74,8 +76,8 @@ class SharedData:
         return Prepared(backbone=open_backbone(self.data), prompt_names=self.prompt_names, train=train, test=test, notes=())
 
 
-def _part(part: SharedPart, store: FeatureStore) -> Part:
-    return Part(table=part.whole.rows(part.kept), features=StoredFeatures(store, part.rows, part.kept, []), whole=part.whole)
+def _part(part: SharedPart, store: FeatureStore) -> PreparedPart:
+    return PreparedPart(table=part.whole.rows(part.kept), features=StoredFeatures(store, part.rows, part.kept, []), whole=part.whole)
 
 
 class Worker:
@@ -86,26 +88,27 @@ class Worker:
     def __init__(self, config: SweepConfig, out: Path, prepared: Prepared) -> None:
         self.config, self.out, self.prepared = config, out, prepared
 
-    def run(self, job: Job) -> dict[str, Any]:
+    def carry_out(self, run: SweepRun) -> dict[str, Any]:
         """Train, evaluate and write one run; return its metrics."""
-        config = job.config(self.config)
+        config = run.config(self.config)
+        method = build_config(config.method, config.method_options)
         started = time.perf_counter()
         masked = self.prepared.train.kept(masked_table(self.prepared.train.whole, config))
-        names = disguised(self.prepared.prompt_names, job.variant.class_names, job.seed)
+        names = names_from(run.variant.class_names, self.prepared.prompt_names, run.seed)
         prepared = dataclasses.replace(self.prepared, prompt_names=names)
-        trained = fit_prepared(config, config.method_config(), prepared, masked, progress=False)
+        trained = fit_prepared(config, method, prepared, masked, progress=False)
         part, rows = evaluated_part(prepared, masked, trained.fit)
         probabilities, labels = score_rows(trained.recognizer, part, rows), part.table.labels.rows(rows)
         evaluation = evaluate(probabilities, labels, trained.recognizer.classes, trained.recognizer.thresholds)
         found = evaluation.to_json() | training_facts(config, prepared, trained)
-        place = {"method": job.variant.label, "known": job.known, "seed": job.seed, "setting": config.setting}
-        record = {"options": plain(config.method_config()), "training": plain(config.training), "hashes": table_hashes(masked)}
-        folder = self.out / "runs" / job.name
+        asked = {"method": run.variant.label, "known": run.known, "seed": run.seed, "setting": config.setting}
+        record = {"options": to_json(method), "training": to_json(config.training), "hashes": table_hashes(masked)}
+        folder = self.out / "runs" / run.name
         shutil.rmtree(folder, ignore_errors=True)  # what a killed worker left
         trained.recognizer.save(folder)
-        write_text(folder / "history.csv", rows_csv(trained.fit.history))
+        write_text(folder / "history.csv", history_csv(trained.fit.history))
         _write_predictions(folder / PREDICTIONS, probabilities, labels.values, rows)
-        found |= place | record | {"wall_seconds": round(time.perf_counter() - started, 2)}
+        found |= asked | record | {"wall_seconds": round(time.perf_counter() - started, 2)}
         write_json(folder / METRICS, found)  # last: a run with metrics is a finished run
         return found
 
@@ -119,15 +122,15 @@ def start_worker(config: SweepConfig, out: Path, shared: SharedData, counter: "S
         counter.value += 1
     if shared.data.device == "cuda":
         visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
-        devices = [name for name in visible if name] or [str(place) for place in range(max(1, torch.cuda.device_count()))]
+        devices = [name for name in visible if name] or [str(index) for index in range(max(1, torch.cuda.device_count()))]
         os.environ["CUDA_VISIBLE_DEVICES"] = devices[number % len(devices)]
     Worker.current = Worker(config, out, shared.open())
 
 
-def run_job(job: Job) -> dict[str, Any]:
+def carry_out_run(run: SweepRun) -> dict[str, Any]:
     """Carry out one run in this worker."""
     assert Worker.current is not None
-    return Worker.current.run(job)
+    return Worker.current.carry_out(run)
 
 
 def _end_with_parent() -> None:

@@ -1,5 +1,6 @@
-"""Settings of training; this file imports nothing heavy, so that the command line stays quick."""
+"""Settings of training. Nothing heavy is imported: the command line takes these classes as its options."""
 
+import os
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -70,3 +71,11 @@ class TrainConfig:
         for name, valid in checks.items():
             if not valid:
                 raise TrainingError(f"training setting {name} cannot be {getattr(self, name)}; see taglens train --help")
+
+
+def is_first_process() -> bool:
+    """Tell whether this process is the one that speaks and writes, by the variables of torchrun, SLURM and Lightning."""
+    for name in ("RANK", "SLURM_PROCID"):
+        if name in os.environ:
+            return os.environ[name] == "0"
+    return all(os.environ.get(name, "0") == "0" for name in ("NODE_RANK", "LOCAL_RANK"))

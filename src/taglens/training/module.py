@@ -1,4 +1,8 @@
-"""The only LightningModule: one step of any method."""
+"""The only LightningModule: one step of any method, its optimiser and the schedule of the learning rate."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
 
 import lightning
 import numpy as np
@@ -6,6 +10,7 @@ import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 from torch.nn import functional
+from torch.optim.lr_scheduler import LambdaLR
 
 from taglens.backbones.text import TextEncoder
 from taglens.errors import TrainingError
@@ -15,7 +20,6 @@ from taglens.methods import Classifier, Method
 from taglens.metrics.average_precision import average_precision, mean_average_precision
 from taglens.training.config import TrainConfig
 from taglens.training.data import Batch
-from taglens.training.schedule import optimiser, warmup_cosine
 
 NAN_ADVICE = (
     "try a smaller --training.rate, --training.gradient-clip 1, or --training.precision float32; "
@@ -114,7 +118,25 @@ class TrainingModule(lightning.LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Return the optimiser and its schedule, stepped every batch."""
-        optimizer = optimiser(self.config, self.method.parameter_groups(self.config.rate))
+        optimizer = _optimiser(self.config, self.method.parameter_groups(self.config.rate))
         steps = int(self.trainer.estimated_stepping_batches)
         warmup = round(self.config.warmup_epochs * steps / self.config.epochs)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": warmup_cosine(optimizer, steps, warmup), "interval": "step"}}
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": _warmup_cosine(optimizer, steps, warmup), "interval": "step"}}
+
+
+def _optimiser(config: TrainConfig, groups: Sequence[dict[str, Any]]) -> torch.optim.Optimizer:
+    """Return AdamW or SGD over the method's parameter groups."""
+    if config.optimiser == "sgd":
+        return torch.optim.SGD(groups, lr=config.rate, momentum=0.9, weight_decay=config.weight_decay)
+    return torch.optim.AdamW(groups, lr=config.rate, weight_decay=config.weight_decay)
+
+
+def _warmup_cosine(optimizer: torch.optim.Optimizer, steps: int, warmup: int) -> LambdaLR:
+    """Rise linearly for ``warmup`` steps, then fall as half a cosine to zero at ``steps``."""
+
+    def factor(step: int) -> float:
+        if step < warmup:
+            return (step + 1) / (warmup + 1)
+        return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
+
+    return LambdaLR(optimizer, factor)

@@ -188,8 +188,9 @@ def test_wrong_files(files: tuple[Path, Path]) -> None:
     with pytest.raises(BackboneError, match=r"cannot read the weights .*; expected a safetensors file"):
         load_backbone(f"{settings}:{weights}")
     for content, message in {
-        "{": "is not JSON",
-        "[]": "is not an open_clip model configuration: it lacks embed_dim, vision_cfg, text_cfg",
+        "{": "not JSON",
+        "[]": "expected an object; expected an open_clip model configuration",
+        "{}": "is not an open_clip model configuration: it lacks embed_dim, vision_cfg, text_cfg",
         '{"embed_dim": 4, "text_cfg": {}}': "it lacks vision_cfg",
         json.dumps(config(VIT | {"no_such_option": 1})): "makes no open_clip model: .*no_such_option",
     }.items():

@@ -11,8 +11,8 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from taglens.backbones import tiny
-from taglens.backbones.tiny import tiny_files
+from taglens.backbones import sources
+from taglens.backbones.sources import tiny_files
 from taglens.datasets.scenes.dataset import SCENE_CLASSES, draw_scene
 from taglens.errors import BackboneError
 
@@ -48,7 +48,7 @@ def test_size_and_licence():
 
 
 def test_missing_file(monkeypatch, tmp_path):
-    monkeypatch.setattr(tiny, "_WEIGHTS", tmp_path / "tiny.safetensors")
+    monkeypatch.setattr(sources, "TINY_WEIGHTS", tmp_path / "tiny.safetensors")
     with pytest.raises(BackboneError, match=r"'tiny' lacks tiny.safetensors .* reinstall taglens"):
         tiny_files()
 

@@ -1,4 +1,4 @@
-"""`taglens predict --shards`: the same probabilities as without, one row for each picture, and going on where it was."""
+"""`taglens bulk`: the same probabilities as `predict`, one row for each picture, and going on where it was."""
 
 import os
 
@@ -25,7 +25,7 @@ def pictures(tmp_path):
 
 
 def predict(model, pictures, out, *options):
-    return main(["predict", str(model), str(pictures), "--out", str(out), "--shards", "3", "--batch", "2", *options])
+    return main(["bulk", str(model), str(pictures), "--out", str(out), "--shards", "3", "--batch", "2", *options])
 
 
 def rows(out):
@@ -86,17 +86,23 @@ def test_other_settings_or_another_folder_are_refused(pictures, tmp_path, capsys
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (["--engine", "ray"], "need --shards"),
-        (["--threads", "2"], "need --shards"),
         (["--shards", "0", "--out", "x"], "at least 1"),
-        (["--shards", "5"], "pass --out FOLDER"),
-        (["--shards", "5", "--out", "x", "--heatmaps", "h", "--classes", "sun"], "--heatmaps, --classes: not with --shards"),
+        (["--threads", "0", "--out", "x"], "at least 1"),
+        (["--shards", "5"], "--out"),
+        (["--out", "x", "--heatmaps", "h"], "--heatmaps"),
     ],
 )
-def test_options_that_do_not_go_together(options, says, capsys):
-    with pytest.raises(SystemExit):
-        main(["predict", "run", "pictures", *options])
+def test_options_that_cannot_be(options, says, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["bulk", "run", "pictures", *options])
+    assert stopped.value.code == 2
     assert says in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize("options", [["--shards", "5"], ["--shards=5"]])
+def test_the_old_spelling_names_the_new_one(options, capsys):
+    assert main(["predict", "run", "pictures", "--out", "x", *options]) == 2
+    assert "use: taglens bulk RUN IMAGES... --shards N --out FOLDER" in " ".join(capsys.readouterr().err.split())
 
 
 def test_all_unreadable_is_a_failure_and_an_empty_part_is_none(tmp_path):

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from taglens.bulk.sources import Part, list_parts, read_part
+from taglens.bulk.sources import BulkPart, list_parts, read_part
 from taglens.errors import PictureError, TagLensError
 
 
@@ -42,13 +42,13 @@ def folder(tmp_path):
 
 def test_files_come_in_parts_of_the_size_asked_for_in_a_fixed_order(folder):
     parts = list(list_parts([str(folder)], 2))
-    assert [part.places for part in parts] == [(f"{folder}/a.jpg", f"{folder}/b.jpg"), (f"{folder}/deep/c.png",)]
+    assert [part.sources for part in parts] == [(f"{folder}/a.jpg", f"{folder}/b.jpg"), (f"{folder}/deep/c.png",)]
     assert named(parts)[f"{folder}/a.jpg"] == jpeg()
 
 
 def test_a_picture_named_twice_comes_once(folder):
     parts = list(list_parts([str(folder / "b.jpg"), str(folder), f"{folder}/*.jpg"], 10))
-    assert [len(part.places) for part in parts] == [3]
+    assert [len(part.sources) for part in parts] == [3]
 
 
 @pytest.mark.parametrize(("suffix", "mode"), [("tar", "w"), ("tar.gz", "w:gz"), ("tgz", "w:gz")])
@@ -56,7 +56,7 @@ def test_a_tar_archive_is_one_part_with_its_pictures_only(tmp_path, suffix, mode
     members = {"x/1.jpg": jpeg(1), "x/1.json": b"{}", "2.jpg": jpeg(2), "x/__MACOSX/._1.jpg": b"?"}
     place = tar_of(tmp_path / f"shard.{suffix}", members, mode)
     (part,) = list_parts([f"{tmp_path}/shard*"], 1)
-    assert part == Part("tar", (place,))
+    assert part == BulkPart("tar", (place,))
     assert named([part]) == {f"{place}/x/1.jpg": jpeg(1), f"{place}/2.jpg": jpeg(2)}
 
 
@@ -67,7 +67,7 @@ def test_each_row_group_of_a_parquet_file_is_a_part(tmp_path, form):
     place = str(tmp_path / "rows.parquet")
     pq.write_table(pa.table({"key": range(5), "image": column}), place, row_group_size=2)
     parts = list(list_parts([place], 100))
-    assert [part.places[0].rpartition("#")[2] for part in parts] == ["0", "1", "2"]
+    assert [part.sources[0].rpartition("#")[2] for part in parts] == ["0", "1", "2"]
     assert named(parts) == {f"{place}#{row}": content for row, content in enumerate(pictures)}
 
 
@@ -91,7 +91,7 @@ def test_addresses(folder):
 
 
 def test_a_file_that_has_gone_comes_with_its_error(tmp_path):
-    ((name, content),) = read_part(Part("files", (str(tmp_path / "gone.jpg"),)))
+    ((name, content),) = read_part(BulkPart("files", (str(tmp_path / "gone.jpg"),)))
     assert name.endswith("gone.jpg")
     assert isinstance(content, PictureError)
 
@@ -117,13 +117,13 @@ def test_damaged_containers_stop_the_work(tmp_path):
     (tmp_path / "words.tar").write_bytes(b"no archive" * 100)
     pq.write_table(pa.table({"text": ["a"]}), tmp_path / "text.parquet")
     for part, message in [
-        (Part("tar", (str(tmp_path / "half.tar"),)), "not a whole tar"),
-        (Part("tar", (str(tmp_path / "header.tar"),)), "not a whole tar"),
-        (Part("tar", (str(tmp_path / "between.tar"),)), "not a whole tar"),
-        (Part("tar", (str(tmp_path / "words.tar"),)), "not a whole tar"),
-        (Part("tar", (str(tmp_path / "gone.tar"),)), "not a whole tar"),
-        (Part("parquet", (f"{tmp_path}/text.parquet#0",)), "no column holds the bytes"),
-        (Part("parquet", (f"{whole}#0",)), "not a whole Parquet"),
+        (BulkPart("tar", (str(tmp_path / "half.tar"),)), "not a whole tar"),
+        (BulkPart("tar", (str(tmp_path / "header.tar"),)), "not a whole tar"),
+        (BulkPart("tar", (str(tmp_path / "between.tar"),)), "not a whole tar"),
+        (BulkPart("tar", (str(tmp_path / "words.tar"),)), "not a whole tar"),
+        (BulkPart("tar", (str(tmp_path / "gone.tar"),)), "not a whole tar"),
+        (BulkPart("parquet", (f"{tmp_path}/text.parquet#0",)), "no column holds the bytes"),
+        (BulkPart("parquet", (f"{whole}#0",)), "not a whole Parquet"),
     ]:
         with pytest.raises(TagLensError, match=message):
             list(read_part(part))

@@ -11,8 +11,9 @@ import pytest
 from taglens.cli import main as entry
 from taglens.cli.console import progress
 from taglens.cli.main import VERBS, main
-from taglens.cli.train import option_value, read_names
+from taglens.cli.options import read_names
 from taglens.errors import TableError, TagLensError
+from taglens.runs.config import option_value
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -117,7 +117,7 @@ def test_predicted_tags_are_a_table_wherever_they_are_written(photos, tmp_path):
         ("photos", "error photos: no finished run; expected the folder of `taglens train ... --out FOLDER`, such as run"),
         (
             "model.onnx",
-            "error model.onnx: an exported file; it predicts with --shards N --out FOLDER, and serves. Expected the folder of a run",
+            "error model.onnx: an exported file; it predicts with `taglens bulk`, and serves. Expected the folder of a run",
         ),
     ],
 )

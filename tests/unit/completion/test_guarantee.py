@@ -5,8 +5,8 @@ import pytest
 from scipy import stats
 from scipy.special import expit
 
-from taglens.completion.filling import Asked, fill
-from taglens.completion.guarantee import Cells, fewest_cells, find_promise, p_value
+from taglens.completion.filling import Targets, fill
+from taglens.completion.guarantee import Cells, fewest_cells, find_guarantee, p_value
 from taglens.errors import TableError, TagLensError
 from taglens.labels.states import NEGATIVE, POSITIVE, UNKNOWN, PartialLabels
 
@@ -73,7 +73,7 @@ def test_cells_of_equal_score_are_filled_together():
     scores = np.full(200, 0.97)
     sampled = np.arange(200) < 100
     cells = Cells(scores=scores, sampled=sampled, reviewed=np.zeros(200, bool), right=np.ones(200, bool))
-    assert find_promise(cells, 0.9, 0.9).sampled == 100
+    assert find_guarantee(cells, 0.9, 0.9).sampled == 100
 
 
 def simulate(random, shape, distortion, known=0.3):
@@ -104,7 +104,7 @@ def test_promises_are_kept_as_often_as_promised(name, distortion):
     repetitions, classes = 250, 3
     for _ in range(repetitions):
         truth, probabilities, labels = simulate(random, (random.integers(100, 600), classes), distortion)
-        found = fill(probabilities, labels, Asked(precision=0.9, npv=0.9, confidence=0.9))
+        found = fill(probabilities, labels, Targets(precision=0.9, npv=0.9, confidence=0.9))
         for side, (statements, value) in enumerate(((found.present, POSITIVE), (found.absent, NEGATIVE))):
             filled = labels.unknown & (found.labels.values == value)
             wrong = filled & (truth != value)
@@ -130,7 +130,7 @@ def test_classes_that_only_look_good_by_luck_are_not_promised():
     for _ in range(tables):
         truth = (random.random((300, 20)) < 0.86).astype(np.int8)
         labels = PartialLabels(np.where(random.random(truth.shape) < 0.4, truth, np.int8(UNKNOWN)))
-        found = fill(random.uniform(0.8, 0.95, truth.shape), labels, Asked(precision=0.9, confidence=0.9))
+        found = fill(random.uniform(0.8, 0.95, truth.shape), labels, Targets(precision=0.9, confidence=0.9))
         filled = labels.unknown & found.labels.known
         alone = np.array([statement.basis == "class" for statement in found.present]) & filled.any(0)
         wrong = (filled & (truth == 0)).sum(0) > 0.1 * filled.sum(0) + 1e-9
@@ -151,8 +151,8 @@ def test_classes_that_only_look_good_by_luck_are_not_promised():
 def test_what_cannot_be_promised_is_said_with_its_reason(column, reason):
     values = np.stack([np.array(column, np.int8), np.array([1, 0] * 50 + [-1] * 200, np.int8)], 1)
     flat = np.full(values.shape, 0.5) + np.linspace(0, 1e-3, 300)[:, None]
-    found = fill(flat, PartialLabels(values), Asked(precision=0.95))
-    assert reason in found.present[0].promise.reason
+    found = fill(flat, PartialLabels(values), Targets(precision=0.95))
+    assert reason in found.present[0].guarantee.reason
     assert found.present[0].basis == "none"
     assert found.present[0].filled == 0
     assert (found.labels.values[:, 0] == values[:, 0]).all()
@@ -163,10 +163,10 @@ def test_what_cannot_be_promised_is_said_with_its_reason(column, reason):
 )
 def test_tables_that_cannot_be_completed(value, message):
     with pytest.raises(TableError, match=message):
-        fill(np.full((4, 2), 0.5), PartialLabels(np.full((4, 2), value, np.int8)), Asked())
+        fill(np.full((4, 2), 0.5), PartialLabels(np.full((4, 2), value, np.int8)), Targets())
 
 
 @pytest.mark.parametrize(("name", "value"), [("precision", 1.0), ("npv", 95), ("confidence", 0.0)])
 def test_asked_values_out_of_range(name, value):
     with pytest.raises(TagLensError, match=f"{name} must lie between 0 and 1"):
-        Asked(**{name: value})
+        Targets(**{name: value})

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from taglens.datasets.boxes import Box
 from taglens.datasets.coco import coco_boxes, read_coco, read_coco_file
+from taglens.datasets.pictures import Box
 from taglens.datasets.source import DataOptions, read_boxes, read_data
 from taglens.datasets.voc import VOC_CLASSES, read_voc, voc_boxes
 from taglens.errors import TableError, TagLensError

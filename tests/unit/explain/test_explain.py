@@ -7,7 +7,7 @@ import pytest
 
 from taglens.backbones.openclip import load_backbone
 from taglens.cli.main import main
-from taglens.datasets.boxes import Box
+from taglens.datasets.pictures import Box
 from taglens.datasets.scenes.dataset import draw_scene, scene_seed
 from taglens.datasets.source import read_data
 from taglens.explain.attention import CLIP, MIDDLE, Question, look, some_with_classes, summary

@@ -12,8 +12,11 @@ from taglens.cli.main import main
 from taglens.datasets.pictures import open_picture
 from taglens.errors import OutputError, RunError, TagLensError
 from taglens.export import onnx_file
-from taglens.export.onnx_file import ExportOptions, export_onnx
-from taglens.export.parity import difference
+from taglens.export.onnx_file import export_onnx
+from taglens.export.options import ExportOptions
+from taglens.export.parity import difference, run_pictures
+from taglens.runs.config import DataConfig, RunConfig
+from taglens.runs.record import to_json
 from taglens.runtime import OnnxPredictor
 
 
@@ -153,14 +156,12 @@ def test_the_command(tmp_path, capsys):
 
 
 def test_a_runs_own_pictures_are_found(tmp_path):
-    from taglens.runs.pictures import run_pictures
-
     table = tmp_path / "labels.csv"
     table.write_text("image,split,dog\n" + "".join(f"{n}.png,{'train' if n < 4 else 'test'},1\n" for n in range(6)))
     for number in range(6):
         (tmp_path / f"{number}.png").write_bytes(b"x")
-    options = {"images": None, "split": None, "difficult": "negative", "annotated_only": False}
-    (tmp_path / "config.json").write_text(json.dumps({"data": {"data": str(table), "options": options}}))
+    config = to_json(RunConfig(data=DataConfig(data=str(table))))
+    (tmp_path / "config.json").write_text(json.dumps(config | {"hashes": {}}))
     assert [path.name for path in run_pictures(tmp_path, "test", 9)] == ["4.png", "5.png"]
     assert [path.name for path in run_pictures(tmp_path, "train", 2)] == ["0.png", "3.png"]
     (tmp_path / "3.png").unlink()

@@ -16,11 +16,11 @@ from taglens.backbones.backbone import Backbone
 from taglens.backbones.openclip import load_backbone
 from taglens.cli import cache as cache_command
 from taglens.datasets.pictures import open_picture
+from taglens.datasets.transforms import picture_view
 from taglens.errors import OutputError, PictureError, TagLensError
 from taglens.features import pipeline
 from taglens.features.digests import DigestMemory, Read, Stamp, stamp_of
 from taglens.features.extract import extract_features, open_store
-from taglens.features.views import picture_view
 from taglens.inference.predictor import predict_pictures
 from taglens.labels.states import PartialLabels
 from taglens.labels.table import LabelTable

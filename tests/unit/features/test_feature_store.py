@@ -158,7 +158,10 @@ def test_other_features_are_refused(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"holds other features: expected .*'positions': 9.*; delete the folder or choose another"):
         FeatureStore.open(tmp_path, positions=9, channels=CHANNELS)
     (tmp_path / "store.json").write_text("{")
-    with pytest.raises(OutputError, match=r"store.json is damaged .*; delete the folder .* it is only a cache"):
+    with pytest.raises(OutputError, match=r"store.json: not JSON .*; delete the folder .* it is only a cache"):
+        opened(tmp_path)
+    (tmp_path / "store.json").write_text("[]")
+    with pytest.raises(OutputError, match=r"store.json: expected an object; delete the folder"):
         opened(tmp_path)
 
 

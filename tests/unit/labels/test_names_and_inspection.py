@@ -9,7 +9,6 @@ from taglens.labels.names import align_classes, prompt_names
 from taglens.labels.origins import GIVEN, Origin
 from taglens.labels.states import PartialLabels
 from taglens.labels.table import LabelTable
-from taglens.sweeps.variants import disguised
 
 
 def _table(values: list[list[int]], classes: tuple[str, ...], **fields: object) -> LabelTable:
@@ -20,19 +19,6 @@ def test_prompt_names() -> None:
     classes = ("diningtable", "tvmonitor", "pottedplant", "aeroplane", "fire_truck", "dog")
     assert prompt_names(classes) == ("dining table", "tv monitor", "potted plant", "airplane", "fire truck", "dog")
     assert prompt_names(classes, {"dog": "a hound", "aeroplane": "plane"})[3:] == ("plane", "fire truck", "a hound")
-
-
-def test_disguised_names() -> None:
-    names = [f"name {place}" for place in range(300)]
-    codes = disguised(names, "codes")
-    assert codes[:10] == (*(f"class a{place}" for place in range(1, 10)), "class b1")
-    assert codes[9 * 26] == "class aa1"
-    assert len(set(codes)) == 300
-    shuffled = disguised(names, "shuffled", seed=3)
-    assert sorted(shuffled) == sorted(names)
-    assert all(own != other for own, other in zip(names, shuffled, strict=True)), "no class keeps its own name"
-    assert shuffled != disguised(names, "shuffled", seed=4)
-    assert disguised(names, "own") == tuple(names)
 
 
 def test_wrong_prompt_names() -> None:

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from taglens.errors import TableError, TagLensError
-from taglens.labels.codes import CODES, from_codes, to_codes
+from taglens.labels.codes import CODES, from_codes
 from taglens.labels.hiding import SETTINGS, annotator_blocks, fixed_per_class, hide, keep_known, positives_only, single_positive
 from taglens.labels.states import PartialLabels
+from taglens.labels.table import LabelTable
 
 
 def test_views_and_counts() -> None:
@@ -19,6 +20,16 @@ def test_views_and_counts() -> None:
     assert (labels.known == ~labels.unknown).all()
     assert [count.tolist() for count in labels.counts()] == [[2, 0, 0], [0, 1, 0], [0, 1, 2]]
     assert labels.values.dtype == np.int8
+
+
+def test_a_line_says_what_is_in_it() -> None:
+    labels = PartialLabels(np.resize(np.array([1, 0, -1, -1], dtype=np.int8), (1767, 20)))
+    assert repr(labels) == "PartialLabels(1,767 images, 20 classes: 8,835 positive, 8,835 negative, 17,670 unknown)"
+    images = tuple(f"{row}.jpg" for row in range(1767))
+    table = LabelTable(images, tuple(f"class {column}" for column in range(20)), labels)
+    assert repr(table) == "LabelTable(1,767 images, 20 classes: 8,835 positive, 8,835 negative, 17,670 unknown)"
+    split = LabelTable(("a.jpg", "b.jpg", "c.jpg"), ("dog",), PartialLabels(np.array([[1], [0], [-1]])), splits=("train", "val", ""))
+    assert repr(split) == "LabelTable(3 images, 1 classes: 1 positive, 1 negative, 1 unknown; splits train, val, blank)"
 
 
 def test_the_array_is_its_own_and_read_only() -> None:
@@ -149,7 +160,6 @@ def test_wrong_settings(setting: str, amount: float, words: str) -> None:
 def test_codes_of_projects(project: str, values: list[int]) -> None:
     labels = from_codes([values], project)
     assert labels.values.tolist() == [[1, 0, -1]]
-    assert to_codes(labels, project).tolist() == [values]
     assert from_codes([[float(value) for value in values]], project) == labels
 
 

@@ -13,9 +13,10 @@ from taglens.labels.table import LabelTable
 from taglens.review.app import review_app
 from taglens.review.journal import Header, open_journal, read_journal
 from taglens.review.pictures import ReviewPictures
+from taglens.review.security import allowed_hosts
 from taglens.review.session import ReviewFiles, ReviewSession
 from taglens.review.state import ReviewState
-from taglens.web.security import allowed_hosts, is_loopback
+from taglens.web.server import is_loopback
 from tests.mean_colour import MeanColour
 
 HEADER = Header("run-hash", "runs/a", "labels.csv", "names", "2026-11-21T11:00:00Z")

@@ -12,7 +12,8 @@ from taglens.labels.table import LabelTable
 from taglens.runs.config import DataConfig
 from taglens.runs.prepare import prepare
 from taglens.runs.record import table_hashes
-from taglens.sweeps.plan import SweepConfig, jobs_of
+from taglens.sweeps.config import SweepConfig
+from taglens.sweeps.plan import runs_of
 from taglens.sweeps.worker import SharedData, Worker
 
 AMOUNTS = {"proportion": 0.3, "single_positive": 1, "positives_only": 0.5, "fixed_per_class": 4, "annotator_blocks": 0.4}
@@ -49,8 +50,8 @@ def test_train(setting, tmp_path):
 def test_sweep(setting, tmp_path, prepared):
     config = SweepConfig(data=DataConfig(data=DATA), methods=("zero_shot",), known=(AMOUNTS[setting],), seeds=2, setting=setting)
     worker = Worker(config, tmp_path, SharedData.of(config.data, prepared).open())
-    for job in jobs_of(config):
-        worker.run(job)
-        stored = json.loads((tmp_path / "runs" / job.name / "metrics.json").read_text())
-        assert (stored["setting"], stored["known"], stored["seed"]) == (setting, AMOUNTS[setting], job.seed)
-        assert stored["hashes"] == table_hashes(hidden(setting, job.seed))
+    for run in runs_of(config):
+        worker.carry_out(run)
+        stored = json.loads((tmp_path / "runs" / run.name / "metrics.json").read_text())
+        assert (stored["setting"], stored["known"], stored["seed"]) == (setting, AMOUNTS[setting], run.seed)
+        assert stored["hashes"] == table_hashes(hidden(setting, run.seed))

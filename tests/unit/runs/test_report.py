@@ -10,8 +10,9 @@ from PIL import Image
 
 from taglens.labels.states import NEGATIVE, POSITIVE, PartialLabels
 from taglens.metrics import evaluate
+from taglens.pages.gallery import GalleryItem
 from taglens.pages.plots import history_plots
-from taglens.runs.report import GalleryItem, ReportContent, render_report, write_report
+from taglens.runs.report import ReportContent, render_report, write_report
 
 CLASSES = ("dog", "<script>alert(1)</script>", "fog")
 TRUTH = np.array([[1, 0, 0], [0, 1, 0], [1, 1, 0], [0, 0, 0]], np.int8)

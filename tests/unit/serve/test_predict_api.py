@@ -16,7 +16,7 @@ from PIL import Image
 
 from taglens.datasets.transforms import PictureTransform
 from taglens.errors import TagLensError
-from taglens.inference.model import load_engine
+from taglens.inference.model import load_model
 from taglens.runtime import ModelOutput, OnnxPredictor
 from taglens.serve.app import serve_app
 from taglens.serve.options import ServeOptions
@@ -26,13 +26,13 @@ LIMITS = ServeOptions(largest_request_mb=1.0, largest_picture_megapixels=2.0, mo
 
 
 @pytest.fixture(scope="module")
-def engine():
-    return load_engine(made().onnx)
+def model():
+    return load_model(made().onnx)
 
 
 @pytest.fixture
-def client(engine):
-    with TestClient(serve_app(engine, LIMITS)) as client:
+def client(model):
+    with TestClient(serve_app(model, LIMITS)) as client:
         yield client
 
 
@@ -50,14 +50,14 @@ def bomb(side):
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(9000))) + chunk(b"IEND", b"")
 
 
-def test_the_answer_is_the_predictors(client, engine):
+def test_the_answer_is_the_predictors(client, model):
     files = [("pictures", (path.name, path.read_bytes())) for path in made().pictures[:3]]
     results = client.post("/v1/predict", files=files).json()["results"]
-    expected = engine.predict(made().pictures[:3])
+    expected = model.predict(made().pictures[:3])
     assert [result["name"] for result in results] == [path.name for path in made().pictures[:3]]
     for result, row in zip(results, expected, strict=True):
         np.testing.assert_allclose(list(result["probabilities"].values()), row, atol=1e-6)
-        reached = {name for name, value, threshold in zip(CLASSES, row, engine.thresholds, strict=True) if value >= threshold}
+        reached = {name for name, value, threshold in zip(CLASSES, row, model.thresholds, strict=True) if value >= threshold}
         assert {tag["name"] for tag in result["tags"]} == reached
         values = [tag["probability"] for tag in result["tags"]]
         assert values == sorted(values, reverse=True)
@@ -140,19 +140,19 @@ def test_one_bad_picture_among_good_ones_is_named(client):
         pytest.param({"x-api-key": KEY}, 200, id="in a header of its own"),
     ],
 )
-def test_the_key(engine, headers, status):
+def test_the_key(model, headers, status):
     headers = {name: value.encode() for name, value in headers.items()}
-    with TestClient(serve_app(engine, key=KEY)) as client:
+    with TestClient(serve_app(model, key=KEY)) as client:
         assert client.post("/v1/predict", files={"pictures": ("a.jpg", jpeg())}, headers=headers).status_code == status
         assert client.get("/v1/model", headers=headers).status_code == status
         assert client.get("/metrics", headers=headers).status_code == status
         assert client.get("/healthz").status_code == client.get("/readyz").status_code == client.get("/").status_code == 200
 
 
-def test_what_is_served_is_described(client, engine):
+def test_what_is_served_is_described(client, model):
     facts = client.get("/v1/model").json()
     assert (facts["classes"], facts["own_names"], facts["heatmaps"]) == (list(CLASSES), False, True)
-    assert facts["card"] == engine.card != ""
+    assert facts["card"] == model.card != ""
     paths = client.get("/openapi.json").json()["paths"]
     assert {"/v1/predict", "/v1/heatmap", "/v1/model", "/healthz", "/readyz", "/metrics"} == set(paths)
     assert client.get("/docs").status_code == client.get("/static/docs.js").status_code == 200
@@ -176,8 +176,8 @@ def test_metrics_count_requests_pictures_and_refusals(client):
     assert 'taglens_requests_total{route="other",status="404"} 1.0' in text, "not one counter for each path that somebody tries"
 
 
-def test_not_ready_before_the_start_and_after_the_end(engine):
-    app = serve_app(engine)
+def test_not_ready_before_the_start_and_after_the_end(model):
+    app = serve_app(model)
     client = TestClient(app)  # without `with`, nothing starts
     assert client.get("/readyz").status_code == 503
     assert client.get("/healthz").status_code == 200
@@ -186,8 +186,8 @@ def test_not_ready_before_the_start_and_after_the_end(engine):
     assert client.get("/readyz").status_code == 503
 
 
-def test_a_file_without_heatmaps_refuses_them_alone(engine):
-    silent = OnnxPredictor(engine._session, engine.description.__class__(**vars(engine.description) | {"heatmaps": None}))
+def test_a_file_without_heatmaps_refuses_them_alone(model):
+    silent = OnnxPredictor(model._session, model.description.__class__(**vars(model.description) | {"heatmaps": None}))
     with TestClient(serve_app(silent)) as client:
         files = {"pictures": ("a.jpg", jpeg())}
         assert client.post("/v1/predict", files=files).status_code == 200
@@ -195,7 +195,7 @@ def test_a_file_without_heatmaps_refuses_them_alone(engine):
         assert (answer.status_code, "without heatmaps" in answer.json()["detail"]) == (422, True)
 
 
-class SlowEngine:
+class SlowModel:
     """Answers when it is let; every probability is the picture's mean."""
 
     classes, thresholds, card, has_heatmaps = ("bright",), np.array([0.5]), "", True
@@ -217,33 +217,33 @@ def grey(value):
     return file.getvalue()
 
 
-async def posts(app, engine, contents):
+async def posts(app, model, contents):
     transport = httpx.ASGITransport(app)
     async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://x") as client:
         asked = [asyncio.create_task(client.post("/v1/predict", files={"pictures": ("a.png", content)})) for content in contents]
         await asyncio.sleep(0.5)
-        engine.go.set()
+        model.go.set()
         return await asyncio.gather(*asked)
 
 
 def test_too_many_at_once_are_sent_away_for_a_while():
-    engine = SlowEngine()
-    answers = asyncio.run(posts(serve_app(engine, LIMITS), engine, [grey(50)] * 5))
+    model = SlowModel()
+    answers = asyncio.run(posts(serve_app(model, LIMITS), model, [grey(50)] * 5))
     assert sorted(answer.status_code for answer in answers) == [200, 200, 429, 429, 429]
     assert {answer.headers["retry-after"] for answer in answers if answer.status_code == 429} == {"1"}
 
 
 def test_pictures_that_arrive_meanwhile_make_one_batch_and_each_gets_its_own_answer():
-    engine = SlowEngine()
+    model = SlowModel()
     values = list(range(10, 250, 10))
-    answers = asyncio.run(posts(serve_app(engine, ServeOptions(batch=16)), engine, [grey(value) for value in values]))
+    answers = asyncio.run(posts(serve_app(model, ServeOptions(batch=16)), model, [grey(value) for value in values]))
     came = [answer.json()["results"][0]["probabilities"]["bright"] for answer in answers]
     np.testing.assert_allclose(came, np.array(values) / 255, atol=1e-6)
-    assert sum(engine.batches) == len(values)
-    assert 1 < max(engine.batches) <= 16  # all 16 on a machine that decodes them in half a second
+    assert sum(model.batches) == len(values)
+    assert 1 < max(model.batches) <= 16  # all 16 on a machine that decodes them in half a second
 
 
-class BrokenEngine(SlowEngine):
+class BrokenModel(SlowModel):
     def run(self, pictures, *, heatmaps=False):
         if pictures.any():
             raise RuntimeError("device lost")
@@ -251,7 +251,7 @@ class BrokenEngine(SlowEngine):
 
 
 def test_a_model_that_fails_does_not_stop_the_server():
-    with TestClient(serve_app(BrokenEngine()), raise_server_exceptions=False) as client:
+    with TestClient(serve_app(BrokenModel()), raise_server_exceptions=False) as client:
         for _ in range(2):
             answer = client.post("/v1/predict", files={"pictures": ("a.png", grey(9))})
             assert (answer.status_code, "device lost" in answer.text) == (500, False)
@@ -259,8 +259,8 @@ def test_a_model_that_fails_does_not_stop_the_server():
 
 
 def test_a_run_scores_names_it_never_saw():
-    engine = load_engine(made().run)
-    with TestClient(serve_app(engine)) as client:
+    model = load_model(made().run, text=True)
+    with TestClient(serve_app(model)) as client:
         files = {"pictures": ("a.jpg", jpeg())}
         form = {"names": [" red   kite", "sun", "sun"], "heatmaps": "grid", "of": "boat"}
         (found,) = client.post("/v1/predict", files=files, data=form).json()["results"]

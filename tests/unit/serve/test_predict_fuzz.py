@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from taglens.inference.model import load_engine
+from taglens.inference.model import load_model
 from taglens.serve.app import serve_app
 from taglens.serve.options import ServeOptions
 
@@ -44,7 +44,7 @@ TYPES = [
 
 @pytest.fixture(scope="module")
 def client():
-    with TestClient(serve_app(load_engine(made().onnx), ServeOptions(largest_request_mb=1.0, most_pictures=3))) as client:
+    with TestClient(serve_app(load_model(made().onnx), ServeOptions(largest_request_mb=1.0, most_pictures=3))) as client:
         yield client
 
 

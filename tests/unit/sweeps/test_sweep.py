@@ -21,10 +21,11 @@ from taglens.runs.config import DataConfig, RunConfig
 from taglens.runs.prepare import prepare
 from taglens.runs.record import table_hashes
 from taglens.runs.train import train_run
-from taglens.sweeps.plan import SweepConfig, claim_folder, jobs_of
-from taglens.sweeps.summary import COLUMNS, summary_row
+from taglens.sweeps.config import SweepConfig
+from taglens.sweeps.plan import claim_folder, runs_of
+from taglens.sweeps.results import COLUMNS, summary_row
 from taglens.sweeps.sweep import seconds_left, sweep
-from taglens.sweeps.variants import VARIANTS, parse_variant, parse_variants
+from taglens.sweeps.variants import VARIANTS, names_from, parse_variant, parse_variants
 from taglens.sweeps.worker import SharedData, Worker
 from taglens.training.config import TrainConfig
 
@@ -90,7 +91,7 @@ def test_finished_runs_are_skipped_and_the_sweep_may_grow(finished):
     out, _ = finished
     before = {path: path.stat().st_mtime_ns for path in out.glob("runs/*/metrics.json")}
     outcomes = sweep(config(methods=("zero_shot", "linear_probe", "probe2=linear_probe"), known=(0.3, 0.6), seeds=2), out, workers=1)
-    assert {outcome.job.variant.label for outcome in outcomes} == {"probe2"}
+    assert {outcome.run.variant.label for outcome in outcomes} == {"probe2"}
     assert all(path.stat().st_mtime_ns == time_of for path, time_of in before.items())
     assert len(list(csv.DictReader((out / "summary.csv").open()))) == 12
 
@@ -98,7 +99,7 @@ def test_finished_runs_are_skipped_and_the_sweep_may_grow(finished):
 def work(config, out):
     """Carry out a sweep as its workers do, but in this process; return all metrics by the name of the run."""
     worker = Worker(config, out, SharedData.of(config.data, prepare(config.data, progress=False)).open())
-    return {job.name: worker.run(job) for job in jobs_of(config)}
+    return {run.name: worker.carry_out(run) for run in runs_of(config)}
 
 
 def test_names_that_clip_cannot_know(tmp_path):
@@ -110,6 +111,19 @@ def test_names_that_clip_cannot_know(tmp_path):
     assert score["zero_shot"] > max(score["zero_shot (codes)"], score["zero_shot (shuffled)"]) + 5
     saved = json.loads((tmp_path / "runs" / "zero_shot_(codes)-known0.3-seed0" / "recognizer.json").read_text())
     assert saved["prompt_names"][:2] == ["class a1", "class a2"]
+
+
+def test_names_from_another_source():
+    names = [f"name {number}" for number in range(300)]
+    codes = names_from("codes", names)
+    assert codes[:10] == (*(f"class a{number}" for number in range(1, 10)), "class b1")
+    assert codes[9 * 26] == "class aa1"
+    assert len(set(codes)) == 300
+    shuffled = names_from("shuffled", names, seed=3)
+    assert sorted(shuffled) == sorted(names)
+    assert all(own != other for own, other in zip(names, shuffled, strict=True)), "no class keeps its own name"
+    assert shuffled != names_from("shuffled", names, seed=4)
+    assert names_from("own", names) == tuple(names)
 
 
 def test_a_skipped_picture_shifts_no_mask(tmp_path):
@@ -294,7 +308,7 @@ def test_settings_that_cannot_be(changes, wording):
     with pytest.raises(TagLensError, match=wording):
         config(**changes)
     with pytest.raises(TagLensError, match="share a folder"):
-        jobs_of(config(methods=("a?=coop", "a_=coop", "a:=coop")))
+        runs_of(config(methods=("a?=coop", "a_=coop", "a:=coop")))
 
 
 def test_time_left():

@@ -14,9 +14,8 @@ from torch.utils.data import SequentialSampler
 from taglens.errors import TrainingError
 from taglens.labels.table import LabelTable
 from taglens.training import data
-from taglens.training.config import Machines
+from taglens.training.config import Machines, is_first_process
 from taglens.training.data import SharedBatches
-from taglens.training.processes import is_first_process
 
 SCRIPT = Path(__file__).with_name("train_on.py")
 

@@ -13,9 +13,8 @@ from taglens.labels.hiding import keep_known
 from taglens.labels.states import PartialLabels
 from taglens.methods import Setting, method_config
 from taglens.shapes import Features
-from taglens.training.config import Machines, TrainConfig
+from taglens.training.config import Machines, TrainConfig, is_first_process
 from taglens.training.fit import fit
-from taglens.training.processes import is_first_process
 
 CLASSES = ("dog", "cat", "fish")
 PICTURES = 87

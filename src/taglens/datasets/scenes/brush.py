@@ -1,4 +1,4 @@
-"""A brush that draws shapes inside one object's own frame: turned, mirrored, scaled, patterned."""
+"""A brush that draws shapes inside one object's own frame: turned, mirrored, scaled; and the patterns it lays over them."""
 
 import colorsys
 import math
@@ -14,6 +14,7 @@ Point = tuple[float, float]
 
 _CIRCLE = tuple((math.cos(math.tau * step / 28), math.sin(math.tau * step / 28)) for step in range(28))
 INK: Colour = (36, 32, 44)
+_TILE_SIDE = 640
 
 
 def hsv(hue: float, saturation: float, value: float) -> Colour:
@@ -107,14 +108,11 @@ def arc(centre: Point, radii: Point, start: float, end: float, steps: int = 14) 
     return [(centre[0] + radii[0] * math.cos(angle), centre[1] + radii[1] * math.sin(angle)) for angle in angles]
 
 
-_SIDE = 640
-
-
 @cache
 def tiles() -> tuple[Image.Image, ...]:
     """Return the patterns as ``L`` pictures: stripes, dots, checks, bricks and grain."""
-    y, x = np.mgrid[0:_SIDE, 0:_SIDE]
-    grain = np.random.RandomState(1).random_sample((_SIDE, _SIDE))
+    y, x = np.mgrid[0:_TILE_SIDE, 0:_TILE_SIDE]
+    grain = np.random.RandomState(1).random_sample((_TILE_SIDE, _TILE_SIDE))
     masks = [
         (x + y) % 22 < 8,
         x % 18 < 6,

@@ -15,8 +15,6 @@ TEMPLATES: tuple[str, ...] = (
     "{}",
     "a small picture that shows {}",
 )
-
-
 KINDS: tuple[tuple[str, ...], ...] = (
     ("cat", "dog", "bird", "fish"),
     ("sun", "moon", "star", "cloud"),

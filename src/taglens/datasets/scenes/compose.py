@@ -3,6 +3,7 @@
 import random
 from dataclasses import dataclass
 from functools import cache
+from typing import TypeAlias
 
 import numpy as np
 from PIL import Image
@@ -10,9 +11,10 @@ from PIL import Image
 from taglens.datasets.scenes.brush import Brush
 from taglens.datasets.scenes.captions import caption_of
 from taglens.datasets.scenes.objects.catalogue import OBJECTS, SCENE_CLASSES
-from taglens.datasets.scenes.settings import SETTING_SHARES, SETTINGS, Setting
+from taglens.datasets.scenes.settings import SETTING_SHARES, SETTINGS, SceneSetting
 
-Box = tuple[int, int, int, int]
+Pixels: TypeAlias = tuple[int, int, int, int]
+"""Left, top, right and bottom edge."""
 _OVERSAMPLING = 2
 _LARGEST_OVERLAP = 0.35
 _STRANGER = 0.12  # chance that an object does not belong to the setting
@@ -25,7 +27,7 @@ class Scene:
     picture: Image.Image
     classes: tuple[str, ...]
     """Names of the classes present, in the order of ``SCENE_CLASSES``."""
-    boxes: dict[str, tuple[Box, ...]]
+    boxes: dict[str, tuple[Pixels, ...]]
     """For each class present its objects' boxes (x0, y0, x1, y1), in pixels, inside the picture."""
     caption: str
     setting: str
@@ -61,7 +63,7 @@ def draw_scene(seed: int, size: int = 224) -> Scene:
     horizon = generator.uniform(*setting.horizon)
     setting.paint(backdrop, horizon)
     _clutter(backdrop)
-    found: dict[str, list[Box]] = {}
+    found: dict[str, list[Pixels]] = {}
     for placement in sorted(_placements(generator, setting, horizon), key=lambda one: one.depth):
         box = _draw(canvas, generator, placement, line)
         if box:
@@ -86,7 +88,7 @@ def _clutter(brush: Brush) -> None:
             brush.stroke([(x, y), (x + 2 * reach, y + brush.random.uniform(-0.1, 0.1))], colour, 0.012)
 
 
-def _placements(generator: random.Random, setting: Setting, horizon: float) -> list[_Placement]:
+def _placements(generator: random.Random, setting: SceneSetting, horizon: float) -> list[_Placement]:
     placed: list[_Placement] = []
     for _ in range(generator.choices(range(2, 10), [1, 2, 3, 4, 4, 3, 2, 1])[0]):
         known = setting.objects or dict.fromkeys(SCENE_CLASSES, 1.0)
@@ -129,7 +131,7 @@ def _overlap(first: tuple[float, ...], second: tuple[float, ...]) -> float:
     return max(across, 0.0) * max(down, 0.0) / min(areas)
 
 
-def _draw(canvas: Image.Image, generator: random.Random, placement: _Placement, line: int) -> Box | None:
+def _draw(canvas: Image.Image, generator: random.Random, placement: _Placement, line: int) -> Pixels | None:
     """Draw one object; return its box in the finished picture, None when less than a third of it is inside."""
     side, kind = canvas.width, OBJECTS[placement.name]
     x0, y0, x1, y1 = placement.box

@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 import platformdirs
 
-from taglens.datasets.scenes.compose import Scene, draw_scene
+from taglens.datasets.pictures import Box
+from taglens.datasets.scenes.compose import draw_scene
 from taglens.datasets.scenes.objects.catalogue import SCENE_CLASSES
 from taglens.errors import OutputError, TableError
 from taglens.labels.states import PartialLabels
 from taglens.labels.table import LabelTable
 from taglens.outputs import atomic_folder, read_json, require_space, write_json
-
-__all__ = ["SCENE_CLASSES", "Scene", "draw_scene", "scene_seed", "write_scenes"]
 
 LARGEST_COUNT = 1_000_000
 _BYTES_EACH = 30_000
@@ -45,6 +44,38 @@ def write_scenes(folder: Path, count: int, seed: int = 0, test_share: float = 1 
         require_space(folder, count * _BYTES_EACH, f"{count} drawn scenes")
         _write_folder(folder, facts)
     return LabelTable.read(folder / "labels.csv")
+
+
+def read_scenes(root: str) -> LabelTable:
+    """Read the scenes in the folder ``root``, or the first ``root`` drawn ones if it is a number; both have a train and a test split.
+
+    Raises:
+        TableError: fewer than 2 scenes, or a folder without labels.csv.
+    """
+    if root.isdecimal():
+        if int(root) < 2:
+            raise TableError(f"scenes:{root}: at least 2 scenes are needed, one to train and one to test")
+        return _drawn_once(int(root))
+    table = Path(root) / "labels.csv"
+    if not table.is_file():
+        raise TableError(f"scenes:{root}: no labels.csv in it; expected a number of scenes to draw or a folder written by write_scenes")
+    return LabelTable.read(table)
+
+
+def scene_boxes(table: LabelTable) -> dict[str, list[Box]]:
+    """Return the boxes of the pictures of a table of scenes, which are drawn again: the same seed gives the same objects."""
+    assert table.root is not None
+    seed = read_json(table.root / "scenes.json")["seed"]
+    found = {}
+    for image in table.images:
+        scene = draw_scene(scene_seed(seed, int(Path(image).stem)))
+        width, height = scene.picture.size
+        found[image] = [
+            Box(name, left / width, top / height, right / width, bottom / height)
+            for name, boxes in scene.boxes.items()
+            for left, top, right, bottom in boxes
+        ]
+    return found
 
 
 def _holds(folder: Path, facts: dict[str, Any]) -> bool:
@@ -87,27 +118,9 @@ def _draw_all(folder: Path, facts: dict[str, Any]) -> LabelTable:
     return LabelTable(images=tuple(names), classes=SCENE_CLASSES, labels=PartialLabels(values), splits=splits, root=folder)
 
 
-def read_scenes(root: str) -> LabelTable:
-    """Read the scenes in the folder ``root``, or the first ``root`` drawn ones if it is a number; both have a train and a test split.
-
-    Raises:
-        TableError: fewer than 2 scenes, or a folder without labels.csv.
-    """
-    if root.isdecimal():
-        if int(root) < 2:
-            raise TableError(f"scenes:{root}: at least 2 scenes are needed, one to train and one to test")
-        return _drawn_once(int(root))
-    table = Path(root) / "labels.csv"
-    if not table.is_file():
-        raise TableError(f"scenes:{root}: no labels.csv in it; expected a number of scenes to draw or a folder written by write_scenes")
-    return LabelTable.read(table)
-
-
 def _drawn_once(count: int) -> LabelTable:
-    pass  # the drawing code is loaded only where scenes are asked for
-
-    place = os.environ.get("TAGLENS_CACHE")
-    folder = (Path(place) if place else Path(platformdirs.user_cache_dir("taglens"))) / "scenes" / str(count)
+    cache = os.environ.get("TAGLENS_CACHE") or platformdirs.user_cache_dir("taglens")
+    folder = Path(cache) / "scenes" / str(count)
     try:
         return write_scenes(folder, count)
     except OutputError:

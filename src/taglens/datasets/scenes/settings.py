@@ -11,7 +11,7 @@ Painter = Callable[[Brush, float], None]
 
 
 @dataclass(frozen=True)
-class Setting:
+class SceneSetting:
     """One kind of scene."""
 
     words: tuple[str, ...]
@@ -136,40 +136,40 @@ def _paper(brush: Brush, horizon: float) -> None:
 
 
 _ANIMALS = {"bird": 1.0, "cat": 1.0, "dog": 1.0}
-SETTINGS: dict[str, Setting] = {
-    "sea": Setting(
+SETTINGS: dict[str, SceneSetting] = {
+    "sea": SceneSetting(
         ("at the sea", "on the water", "by the beach"),
         {"boat": 4.0, "fish": 4.0, "bird": 2.0, "sun": 2.0, "cloud": 2.0, "umbrella": 1.0, "ball": 0.7, "kite": 0.7, "moon": 0.4},
         _sea,
         (0.3, 0.5),
     ),
-    "meadow": Setting(
+    "meadow": SceneSetting(
         ("in the garden", "on the grass", "in the park", "in the country"),
         {**_ANIMALS, "tree": 3.0, "flower": 3.0, "mushroom": 2.0, "sun": 2.0, "cloud": 2.0, "kite": 1.3, "ball": 1.2, "balloon": 1.0}
         | {"house": 1.0, "bicycle": 0.8, "umbrella": 0.4, "chair": 0.3, "table": 0.3},
         _meadow,
         (0.35, 0.6),
     ),
-    "street": Setting(
+    "street": SceneSetting(
         ("in the street", "in the city", "on the road"),
         {**_ANIMALS, "car": 4.0, "bicycle": 2.5, "house": 2.5, "tree": 1.5, "lamp": 1.5, "umbrella": 1.5, "cloud": 1.2, "sun": 0.8}
         | {"clock": 0.6, "balloon": 0.6, "ball": 0.5},
         _street,
         (0.4, 0.58),
     ),
-    "room": Setting(
+    "room": SceneSetting(
         ("in a room", "at home", "in the kitchen"),
         {"cat": 1.6, "dog": 1.2, "table": 3.0, "chair": 3.0, "cup": 3.0, "lamp": 2.4, "clock": 2.4, "ball": 0.8, "flower": 0.9}
         | {"umbrella": 0.5, "balloon": 0.6, "fish": 0.4, "bird": 0.3},
         _room,
         (0.52, 0.68),
     ),
-    "night": Setting(
+    "night": SceneSetting(
         ("at night", "in the dark", "in the evening"),
         {"moon": 3.5, "star": 4.5, "house": 2.0, "tree": 2.0, "lamp": 1.3, "cloud": 1.2, "cat": 1.2, "mushroom": 0.7, "car": 0.6},
         _night,
         (0.5, 0.7),
     ),
-    "paper": Setting(("on paper", "on a plain ground"), {}, _paper, (0.5, 0.5)),
+    "paper": SceneSetting(("on paper", "on a plain ground"), {}, _paper, (0.5, 0.5)),
 }
 SETTING_SHARES: dict[str, float] = {"sea": 0.17, "meadow": 0.2, "street": 0.17, "room": 0.18, "night": 0.13, "paper": 0.15}

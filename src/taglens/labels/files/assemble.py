@@ -114,12 +114,12 @@ def _merge_two(raw: RawTable, earlier: int, later: int, rows: NDArray[np.int64])
     name, row = raw.images[later], int(rows[later])
     clash = np.flatnonzero((one != two) & (one != UNKNOWN) & (two != UNKNOWN))
     if len(clash):
-        place = int(clash[0])
+        column = int(clash[0])
         message = (
-            f"image {name!r} is {one[place]} in row {rows[earlier]} but {two[place]} in row {row}; "
+            f"image {name!r} is {one[column]} in row {rows[earlier]} but {two[column]} in row {row}; "
             f"keep one of the rows{f' ({len(clash)} classes differ)' if len(clash) > 1 else ''}"
         )
-        return Problem(message, row, raw.classes[place])
+        return Problem(message, row, raw.classes[column])
     if raw.splits is not None and raw.splits[earlier].strip() != raw.splits[later].strip():
         message = (
             f"image {name!r} is in split {raw.splits[earlier]!r} in row {rows[earlier]} but in {raw.splits[later]!r} in row {row}; keep one"

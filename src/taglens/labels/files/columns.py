@@ -71,20 +71,20 @@ def find_layout(header: Sequence[str], where: str) -> Layout:
     if "" in class_names:
         raise TableError(f"{where}: column {names.index('') + 1} has no name; name or remove it")
     require_class_names(class_names, where)
-    for place, name in enumerate(names):
+    for index, name in enumerate(names):
         for suffix, kind in ((PROBABILITY, probabilities), (SOURCE, sources)):
             if name.endswith(suffix):
-                _add_provenance(kind, name, suffix, place, where)
+                _add_provenance(kind, name, suffix, index, where)
         if name in class_names:
-            classes[name] = place
+            classes[name] = index
     return Layout(names.index("image"), names.index("split") if "split" in names else None, classes, probabilities, sources)
 
 
-def _add_provenance(kind: dict[str, int], name: str, suffix: str, place: int, where: str) -> None:
+def _add_provenance(kind: dict[str, int], name: str, suffix: str, index: int, where: str) -> None:
     owner = name.removesuffix(suffix)
     if owner in kind:
         raise TableError(f"{where}: column {name!r} comes twice; remove one of them")
-    kind[owner] = place
+    kind[owner] = index
 
 
 def require_owners(layout: Layout, classes: Sequence[str], where: str) -> None:
@@ -146,11 +146,11 @@ def read_sources(column: pa.ChunkedArray, name: str, origins: list[Origin]) -> t
     """Read a column of sources as positions (record,) in ``origins``, which grows, with the cells that are no source."""
     coded = column.cast(pa.string()).fill_null("").combine_chunks().dictionary_encode()
     table, wrong = [], {}
-    for place, text in enumerate(coded.dictionary.to_pylist()):
+    for code, text in enumerate(coded.dictionary.to_pylist()):
         try:
             origin = parse_origin(text)
         except TagLensError as error:
-            wrong[place] = f"{error}; expected kind|by|time such as predicted|runs/first|2026-11-21T11:00:00Z, or blank"
+            wrong[code] = f"{error}; expected kind|by|time such as predicted|runs/first|2026-11-21T11:00:00Z, or blank"
             origin = GIVEN
         if origin not in origins:
             origins.append(origin)
@@ -161,17 +161,17 @@ def read_sources(column: pa.ChunkedArray, name: str, origins: list[Origin]) -> t
 
 
 def read_provenance(raw: RawTable, layout: Layout, column: Callable[[int], pa.ChunkedArray]) -> None:
-    """Fill in the probabilities and sources that ``layout`` finds, in place."""
+    """Fill in the probabilities and sources that ``layout`` finds, in index."""
     if layout.probabilities:
         raw.probabilities = np.full(raw.values.shape, np.nan, dtype=np.float32)
     if layout.sources:
         raw.origin_index = np.zeros(raw.values.shape, dtype=np.int16)
-    for place, name in enumerate(raw.classes):
+    for index, name in enumerate(raw.classes):
         if raw.probabilities is not None and name in layout.probabilities:
-            raw.probabilities[:, place], bad = read_probabilities(column(layout.probabilities[name]), name + PROBABILITY)
+            raw.probabilities[:, index], bad = read_probabilities(column(layout.probabilities[name]), name + PROBABILITY)
             raw.bad_cells += bad
         if raw.origin_index is not None and name in layout.sources:
-            raw.origin_index[:, place], bad = read_sources(column(layout.sources[name]), name + SOURCE, raw.origins)
+            raw.origin_index[:, index], bad = read_sources(column(layout.sources[name]), name + SOURCE, raw.origins)
             raw.bad_cells += bad
 
 
@@ -181,8 +181,8 @@ def read_wide(layout: Layout, column: Callable[[int], pa.ChunkedArray], row_numb
     splits = None if layout.split is None else column(layout.split).cast(pa.string()).fill_null("").to_pylist()
     values = np.empty((len(images), len(layout.classes)), dtype=np.int8, order="F")
     raw = RawTable(images, splits, list(layout.classes), values, row_numbers)
-    for place, (name, where) in enumerate(layout.classes.items()):
-        values[:, place], bad = states(column(where), name)
+    for index, (name, where) in enumerate(layout.classes.items()):
+        values[:, index], bad = states(column(where), name)
         raw.bad_cells += bad
     raw.values = np.ascontiguousarray(values)
     read_provenance(raw, layout, column)

@@ -1,7 +1,8 @@
 """CSV tables for people.
 
 Wide: ``image[,split],dog,cat,beach`` with 1 = present, 0 = absent, blank = not checked.
-Tags: ``image[,split],tags``, see :mod:`taglens.labels.files.csv`.
+Tags: ``image[,split],tags`` with ``dog|!beach|?cat``: dog present, beach absent, cat and all that is not named not checked. TagLens names
+every class in the first row where their order would be lost else.
 Both may have the columns ``dog:probability`` and ``dog:source`` that say where a label came from. Columns are separated by commas;
 semicolons and tabs, which spreadsheets write in some countries, are read too.
 """
@@ -25,6 +26,9 @@ from taglens.labels.states import NEGATIVE, POSITIVE, UNKNOWN
 from taglens.labels.table import PROBABILITY, SOURCE, Form, LabelTable
 from taglens.outputs import atomic_path
 
+TAGS = "tags"
+_SIGNS = {"!": NEGATIVE, "?": UNKNOWN}
+_MARKS = {POSITIVE: "", NEGATIVE: "!", UNKNOWN: "?"}
 _BLOCK = 1 << 22  # a row must fit into a block: thousands of classes do
 _CELLS = np.array(["0", "1", ""])
 _ROWS_AT_ONCE = 4096
@@ -48,14 +52,14 @@ def read_csv(path: Path) -> RawTable:
     except csv.Error as error:
         raise TableError(f"{path}: not a CSV table ({error}); save it again as 'CSV UTF-8'") from error
 
-    def column(place: int) -> pa.ChunkedArray:
-        return columns[place].slice(1)
+    def column(index: int) -> pa.ChunkedArray:
+        return columns[index].slice(1)
 
     def row_numbers() -> NDArray[np.int64]:
         records = _numbered(path, separator)
         return np.array([row for row, record in records if len(record) == len(header) and any(map(str.strip, record))][1:], dtype=np.int64)
 
-    raw = read_tags(layout, column, row_numbers) if is_tags(layout) else read_wide(layout, column, row_numbers)
+    raw = _read_tags(layout, column, row_numbers) if _is_tags(layout) else read_wide(layout, column, row_numbers)
     require_owners(layout, raw.classes, where)
     raw.bad_rows += ragged
     return raw
@@ -84,7 +88,7 @@ def _columns(path: Path, width: int, separator: str) -> tuple[list[pa.ChunkedArr
             read_options=pyarrow.csv.ReadOptions(autogenerate_column_names=True, block_size=_BLOCK),
             parse_options=pyarrow.csv.ParseOptions(delimiter=separator, invalid_row_handler=skip, newlines_in_values=True),
             convert_options=pyarrow.csv.ConvertOptions(
-                column_types={f"f{place}": pa.string() for place in range(width)}, strings_can_be_null=False, null_values=[]
+                column_types={f"f{index}": pa.string() for index in range(width)}, strings_can_be_null=False, null_values=[]
             ),
         )
     except pa.ArrowInvalid as error:
@@ -97,15 +101,15 @@ def _columns(path: Path, width: int, separator: str) -> tuple[list[pa.ChunkedArr
 
 def _without_blank(header: list[str], columns: list[pa.ChunkedArray]) -> tuple[list[str], list[pa.ChunkedArray]]:
     """Leave out the rows and the unnamed columns that hold nothing, as spreadsheets leave them at the end."""
-    filled = [place for place, name in enumerate(header) if name.strip() or not _blank(columns[place]).all()]
-    columns = [columns[place] for place in filled]
+    filled = [index for index, name in enumerate(header) if name.strip() or not _blank(columns[index]).all()]
+    columns = [columns[index] for index in filled]
     rows = np.arange(len(columns[0]))
     for column in columns:
         rows = rows[_blank(column.take(pa.array(rows)))]
     if len(rows):
         left = pa.array(np.delete(np.arange(len(columns[0])), rows))
         columns = [column.take(left) for column in columns]
-    return [header[place] for place in filled], columns
+    return [header[index] for index in filled], columns
 
 
 def _blank(column: pa.ChunkedArray) -> NDArray[np.bool_]:
@@ -129,6 +133,37 @@ def _numbered(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
             line = reader.line_num + 1
 
 
+def _is_tags(layout: Layout) -> bool:
+    """Tell whether a header means the tags form: its only column besides image, split and provenance is ``tags``."""
+    return tuple(layout.classes) == (TAGS,)
+
+
+def _read_tags(layout: Layout, column: Callable[[int], pa.ChunkedArray], row_numbers: Callable[[], NDArray[np.int64]]) -> RawTable:
+    """Read a tags table; classes stand in the order in which they appear."""
+    images = column(layout.image).to_pylist()
+    splits = None if layout.split is None else column(layout.split).to_pylist()
+    parsed = [_parse(cell) for cell in column(layout.classes[TAGS]).to_pylist()]
+    classes = list(dict.fromkeys(name for tags in parsed for name, _ in tags))
+    index = {name: number for number, name in enumerate(classes)}
+    raw = RawTable(images, splits, classes, np.full((len(images), len(classes)), UNKNOWN, dtype=np.int8), row_numbers)
+    for record, tags in enumerate(parsed):
+        cells = raw.values[record]
+        for name, state in tags:
+            if state != UNKNOWN and cells[index[name]] not in (UNKNOWN, state):
+                raw.bad_cells.append((record, TAGS, f"{name!r} is both present and absent (!{name}); keep one of the two"))
+            cells[index[name]] = max(state, cells[index[name]]) if state == UNKNOWN else state
+        if any(not name for name, _ in tags):
+            raw.bad_cells.append((record, TAGS, "a sign ! or ? without a name; write the class behind it"))
+    read_provenance(raw, layout, column)
+    return raw
+
+
+def _parse(cell: str) -> list[tuple[str, int]]:
+    """Read ``dog|!cat`` as [("dog", 1), ("cat", 0)]."""
+    tags = [tag for tag in map(str.strip, cell.split("|")) if tag]
+    return [(tag[1:].strip(), _SIGNS[tag[0]]) if tag[0] in _SIGNS else (tag, POSITIVE) for tag in tags]
+
+
 def write_csv(table: LabelTable, path: Path, *, force: bool, form: Form) -> None:
     """Write ``table`` in the wide or the tags form.
 
@@ -140,7 +175,7 @@ def write_csv(table: LabelTable, path: Path, *, force: bool, form: Form) -> None
         raise TableError("a wide CSV whose only class is 'tags' reads as the tags form; rename the class or write Parquet")
     header = ["image", *([] if table.splits is None else ["split"]), *(table.classes if form == "wide" else [TAGS])]
     extra = _provenance(table)
-    body = _wide_cells if form == "wide" else written_tags(table)
+    body = _wide_cells if form == "wide" else _written_tags(table)
     with atomic_path(path, force=force) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow([*header, *(name for name, _ in extra)])
@@ -170,11 +205,11 @@ def _provenance(table: LabelTable) -> list[tuple[str, Callable[[slice], list[str
     """Return the provenance columns that are not blank, each with the function that gives the cells of some rows."""
     columns: list[tuple[str, Callable[[slice], list[str]]]] = []
     names = [format_origin(origin) for origin in table.origins]
-    for place, name in enumerate(table.classes):
-        if table.probabilities is not None and not np.isnan(table.probabilities[:, place]).all():
-            columns.append((name + PROBABILITY, partial(_probability_cells, table.probabilities[:, place])))
-        if table.origin_index is not None and table.origin_index[:, place].any():
-            columns.append((name + SOURCE, partial(_source_cells, table.origin_index[:, place], names)))
+    for column, name in enumerate(table.classes):
+        if table.probabilities is not None and not np.isnan(table.probabilities[:, column]).all():
+            columns.append((name + PROBABILITY, partial(_probability_cells, table.probabilities[:, column])))
+        if table.origin_index is not None and table.origin_index[:, column].any():
+            columns.append((name + SOURCE, partial(_source_cells, table.origin_index[:, column], names)))
     return columns
 
 
@@ -186,47 +221,11 @@ def _source_cells(codes: NDArray[np.int16], names: list[str], part: slice) -> li
     return [names[code] for code in codes[part]]
 
 
-TAGS = "tags"
-_SIGNS = {"!": NEGATIVE, "?": UNKNOWN}
-_MARKS = {POSITIVE: "", NEGATIVE: "!", UNKNOWN: "?"}
-
-
-def is_tags(layout: Layout) -> bool:
-    """Tell whether a header means this form: its only column besides image, split and provenance is ``tags``."""
-    return tuple(layout.classes) == (TAGS,)
-
-
-def read_tags(layout: Layout, column: Callable[[int], pa.ChunkedArray], row_numbers: Callable[[], NDArray[np.int64]]) -> RawTable:
-    """Read a tags table; classes stand in the order in which they appear."""
-    images = column(layout.image).to_pylist()
-    splits = None if layout.split is None else column(layout.split).to_pylist()
-    parsed = [_parse(cell) for cell in column(layout.classes[TAGS]).to_pylist()]
-    classes = list(dict.fromkeys(name for tags in parsed for name, _ in tags))
-    place = {name: number for number, name in enumerate(classes)}
-    raw = RawTable(images, splits, classes, np.full((len(images), len(classes)), UNKNOWN, dtype=np.int8), row_numbers)
-    for record, tags in enumerate(parsed):
-        cells = raw.values[record]
-        for name, state in tags:
-            if state != UNKNOWN and cells[place[name]] not in (UNKNOWN, state):
-                raw.bad_cells.append((record, TAGS, f"{name!r} is both present and absent (!{name}); keep one of the two"))
-            cells[place[name]] = max(state, cells[place[name]]) if state == UNKNOWN else state
-        if any(not name for name, _ in tags):
-            raw.bad_cells.append((record, TAGS, "a sign ! or ? without a name; write the class behind it"))
-    read_provenance(raw, layout, column)
-    return raw
-
-
-def _parse(cell: str) -> list[tuple[str, int]]:
-    """Read ``dog|!cat`` as [("dog", 1), ("cat", 0)]."""
-    tags = [tag for tag in map(str.strip, cell.split("|")) if tag]
-    return [(tag[1:].strip(), _SIGNS[tag[0]]) if tag[0] in _SIGNS else (tag, POSITIVE) for tag in tags]
-
-
-def written_tags(table: LabelTable) -> Callable[[LabelTable, slice], Iterable[list[str]]]:
+def _written_tags(table: LabelTable) -> Callable[[LabelTable, slice], Iterable[list[str]]]:
     """Return the function that gives the tags cells of some rows of ``table``.
 
     Raises:
-        TableError: a class name that this form cannot hold, or no picture to write the classes beside.
+        TableError: a class name that the tags form cannot hold, or no picture to write the classes beside.
     """
     for name in table.classes:
         if "|" in name or name[0] in _SIGNS:
@@ -239,7 +238,7 @@ def written_tags(table: LabelTable) -> Callable[[LabelTable, slice], Iterable[li
         for row, values in enumerate(table.labels.values[part], start=part.start):
             everything = complete and row == 0
             named = range(len(values)) if everything else np.flatnonzero(values != UNKNOWN)
-            yield ["|".join(_MARKS[int(values[place])] + table.classes[place] for place in named)]
+            yield ["|".join(_MARKS[int(values[column])] + table.classes[column] for column in named)]
 
     return cells
 

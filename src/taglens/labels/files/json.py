@@ -25,7 +25,7 @@ _FIELDS = ("image", "split", "labels", "probabilities", "sources")
 _STATES = {1: 1, 0: 0, None: UNKNOWN}
 
 
-def read_json(path: Path) -> RawTable:
+def read_json_table(path: Path) -> RawTable:
     """Read a JSON table, or tasks that Label Studio exported.
 
     Raises:
@@ -50,9 +50,9 @@ def read_json(path: Path) -> RawTable:
     )
     raw.probabilities = np.full(shape, np.nan, dtype=np.float32)
     raw.origin_index = np.zeros(shape, dtype=np.int16)
-    place = {name: number for number, name in enumerate(classes)}
+    column = {name: number for number, name in enumerate(classes)}
     for row, record in enumerate(records):
-        _read_record(raw, row, record, place)
+        _read_record(raw, row, record, column)
     return raw
 
 
@@ -77,27 +77,27 @@ def _check_records(records: Any, path: Path) -> None:
             raise TableError(f"{path}, row {row}: unknown name {min(unknown)!r}; choose among {', '.join(_FIELDS)}")
 
 
-def _read_record(raw: RawTable, row: int, record: dict[str, Any], place: dict[str, int]) -> None:
+def _read_record(raw: RawTable, row: int, record: dict[str, Any], column: dict[str, int]) -> None:
     for name, value in record["labels"].items():
         if isinstance(value, bool | float | list | dict) or value not in _STATES:
             message = f"expected 1 (present), 0 (absent) or null (not checked), came {json.dumps(value)}; correct the value"
             raw.bad_cells.append((row, name, message))
         else:
-            raw.values[row, place[name]] = _STATES[value]
+            raw.values[row, column[name]] = _STATES[value]
     for name, value in record.get("probabilities", {}).items():
         assert raw.probabilities is not None
-        if name not in place or isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        if name not in column or isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
             raw.bad_cells.append((row, name, f"expected a probability between 0 and 1 of a class, came {json.dumps(value)}"))
         else:
-            raw.probabilities[row, place[name]] = value
+            raw.probabilities[row, column[name]] = value
     for name, value in record.get("sources", {}).items():
-        _read_source(raw, row, name, value, place)
+        _read_source(raw, row, name, value, column)
 
 
-def _read_source(raw: RawTable, row: int, name: str, value: Any, place: dict[str, int]) -> None:
+def _read_source(raw: RawTable, row: int, name: str, value: Any, column: dict[str, int]) -> None:
     assert raw.origin_index is not None
     try:
-        if name not in place or not isinstance(value, str):
+        if name not in column or not isinstance(value, str):
             raise TableError(f"expected the source of a class as text, came {json.dumps(value)}")
         origin = parse_origin(value)
     except TagLensError as error:
@@ -105,7 +105,7 @@ def _read_source(raw: RawTable, row: int, name: str, value: Any, place: dict[str
         return
     if origin not in raw.origins:
         raw.origins.append(origin)
-    raw.origin_index[row, place[name]] = raw.origins.index(origin)
+    raw.origin_index[row, column[name]] = raw.origins.index(origin)
 
 
 def write_json_table(table: LabelTable, path: Path, *, force: bool) -> None:
@@ -124,11 +124,11 @@ def _record(table: LabelTable, row: int, names: list[str]) -> dict[str, Any]:
     record: dict[str, Any] = {"image": table.images[row]}
     if table.splits is not None:
         record["split"] = table.splits[row]
-    record["labels"] = {table.classes[place]: None if values[place] == UNKNOWN else int(values[place]) for place in named}
+    record["labels"] = {table.classes[column]: None if values[column] == UNKNOWN else int(values[column]) for column in named}
     if table.probabilities is not None:
         found = np.flatnonzero(~np.isnan(table.probabilities[row]))
-        record["probabilities"] = {table.classes[place]: float(str(table.probabilities[row, place])) for place in found}
+        record["probabilities"] = {table.classes[column]: float(str(table.probabilities[row, column])) for column in found}
     if table.origin_index is not None:
         codes = table.origin_index[row]
-        record["sources"] = {table.classes[place]: names[codes[place]] for place in np.flatnonzero(codes)}
+        record["sources"] = {table.classes[column]: names[codes[column]] for column in np.flatnonzero(codes)}
     return record

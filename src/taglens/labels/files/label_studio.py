@@ -68,7 +68,7 @@ def _tasks(table: LabelTable, prefix: str) -> Iterator[dict[str, Any]]:
 
 
 def _names(table: LabelTable, chosen: np.ndarray) -> list[str]:
-    return [table.classes[place] for place in np.flatnonzero(chosen)]
+    return [table.classes[column] for column in np.flatnonzero(chosen)]
 
 
 def _result(names: Mapping[str, list[str]]) -> list[dict[str, Any]]:
@@ -117,14 +117,14 @@ def _read_tasks(records: list[Any], path: Path) -> RawTable:
     shape = (len(records), len(classes))
     raw = RawTable([name for name, _, _ in ticked], None, classes, np.full(shape, UNKNOWN, np.int8), lambda: np.arange(1, len(records) + 1))
     raw.origin_index = np.zeros(shape, np.int16)
-    place = {name: number for number, name in enumerate(classes)}
+    column = {name: number for number, name in enumerate(classes)}
     for row, (_, labels, origin) in enumerate(ticked):
         known = _known(records[row]["data"])
         if origin not in raw.origins:
             raw.origins.append(origin)
         for name, state in labels.items():
-            raw.values[row, place[name]] = state
-            raw.origin_index[row, place[name]] = raw.origins.index(GIVEN if known.get(name) == state else origin)
+            raw.values[row, column[name]] = state
+            raw.origin_index[row, column[name]] = raw.origins.index(GIVEN if known.get(name) == state else origin)
     return raw
 
 

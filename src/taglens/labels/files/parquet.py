@@ -42,22 +42,22 @@ def write_parquet(table: LabelTable, path: Path, *, force: bool) -> None:
     columns: dict[str, pa.Array] = {"image": pa.array(table.images, pa.string())}
     if table.splits is not None:
         columns["split"] = pa.array(table.splits, pa.string()).dictionary_encode()
-    for place, name in enumerate(table.classes):
-        values = table.labels.values[:, place]
+    for column, name in enumerate(table.classes):
+        values = table.labels.values[:, column]
         columns[name] = pa.array(values, mask=values == UNKNOWN)
     names = pa.array([format_origin(origin) for origin in table.origins], pa.string())
-    for place, name in enumerate(table.classes):
-        columns |= _provenance(table, place, name, names)
+    for column, name in enumerate(table.classes):
+        columns |= _provenance(table, column, name, names)
     with atomic_path(path, force=force) as temporary:
         pyarrow.parquet.write_table(pa.table(columns), temporary, compression="zstd")
 
 
-def _provenance(table: LabelTable, place: int, name: str, names: pa.Array) -> dict[str, pa.Array]:
+def _provenance(table: LabelTable, column: int, name: str, names: pa.Array) -> dict[str, pa.Array]:
     columns: dict[str, pa.Array] = {}
     if table.probabilities is not None:
-        values: NDArray[np.float32] = table.probabilities[:, place]
+        values: NDArray[np.float32] = table.probabilities[:, column]
         if not np.isnan(values).all():
             columns[name + PROBABILITY] = pa.array(values, mask=np.isnan(values))
-    if table.origin_index is not None and table.origin_index[:, place].any():
-        columns[name + SOURCE] = pa.DictionaryArray.from_arrays(pa.array(table.origin_index[:, place]), names)
+    if table.origin_index is not None and table.origin_index[:, column].any():
+        columns[name + SOURCE] = pa.DictionaryArray.from_arrays(pa.array(table.origin_index[:, column]), names)
     return columns

@@ -1,4 +1,4 @@
-"""Which file form is read and written by which suffix."""
+"""Which file form is read and written by which suffix; it lends ``LabelTable`` its ``read`` and ``write``."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,12 +7,12 @@ from taglens.errors import TableError, TagLensError
 from taglens.labels.files.assemble import Reading, assemble
 from taglens.labels.files.columns import RawTable
 from taglens.labels.files.csv import read_csv, write_csv
-from taglens.labels.files.json import read_json, write_json_table
+from taglens.labels.files.json import read_json_table, write_json_table
 from taglens.labels.files.parquet import read_parquet, write_parquet
 from taglens.labels.inspection import Problem, raise_first
 from taglens.labels.table import FILES, Form, LabelTable
 
-READERS: dict[str, Callable[[Path], RawTable]] = {".csv": read_csv, ".json": read_json, ".parquet": read_parquet}
+READERS: dict[str, Callable[[Path], RawTable]] = {".csv": read_csv, ".json": read_json_table, ".parquet": read_parquet}
 
 
 def examine_table(path: Path, images: Path | None = None) -> Reading:
@@ -60,8 +60,8 @@ def _reader(path: Path) -> Callable[[Path], RawTable]:
     return READERS[path.suffix.lower()]
 
 
-FILES.update(read=read_table, write=write_table)
-
-
 def _unknown_suffix(path: Path) -> TableError:
     return TableError(f"{path}: unknown kind of table {path.suffix!r}; expected {', '.join(READERS)}")
+
+
+FILES.update(read=read_table, write=write_table)

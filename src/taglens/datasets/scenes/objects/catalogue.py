@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import taglens.datasets.scenes.objects.animals as animals
+import taglens.datasets.scenes.objects.indoors as indoors
+import taglens.datasets.scenes.objects.outdoors as outdoors
+import taglens.datasets.scenes.objects.vehicles as vehicles
 from taglens.datasets.scenes.brush import Brush
-from taglens.datasets.scenes.objects import animals as animals
-from taglens.datasets.scenes.objects import indoors as indoors
-from taglens.datasets.scenes.objects import outdoors as outdoors
-from taglens.datasets.scenes.objects import vehicles as vehicles
 
 
 @dataclass(frozen=True)

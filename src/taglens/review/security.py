@@ -1,29 +1,17 @@
-"""What keeps other web sites away from a page on this machine."""
+"""What keeps other web sites away from the review's page."""
 
 import hmac
-import ipaddress
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+from taglens.web.server import HEADERS, is_loopback
+
 TOKEN_HEADER = "x-taglens-token"
 LONGEST_BODY = 2_000_000
-NO_TELEMETRY: Any = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
-"""FastAPI's switch for what it would hand to OpenTelemetry's exporters where the environment names some; older versions ignore it."""
-HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
 
 
 def new_token() -> str:
@@ -39,14 +27,6 @@ def allowed_hosts(host: str) -> list[str]:
     if host in ("0.0.0.0", "::"):
         return ["*"]
     return [*dict.fromkeys(["127.0.0.1", "localhost", "[::1]", host])] if is_loopback(host) else [host]
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether only this machine can connect."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def protect(app: FastAPI, token: str, hosts: Sequence[str]) -> None:

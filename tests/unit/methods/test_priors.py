@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from taglens.methods.standardise import LOGIT_DEVIATION, Standardise, prior_energy, standard_length
+from taglens.methods.priors import LOGIT_DEVIATION, Standardise, prior_energy, standard_length
 
 
 @pytest.mark.parametrize("channels", [64, 512, 1024])

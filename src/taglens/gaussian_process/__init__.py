@@ -1,0 +1,72 @@
+"""Gaussian process classification with partial labels: pure mathematics, batched over classes, on any device.
+
+The dual form (:func:`infer`) holds a kernel between cells, the primal one (:func:`find_mode`) explicit features; :func:`prefer_dual` says
+which is cheaper, and both find the same posterior.
+
+
+Knows nothing of pictures, class names or files: tensors in, tensors out.
+"""
+
+from typing import TYPE_CHECKING
+
+from taglens.faces import lazy_face
+
+if TYPE_CHECKING:
+    from taglens.gaussian_process.kernels import linear_kernel, rbf_kernel, weighted_sum
+    from taglens.gaussian_process.laplace import infer
+    from taglens.gaussian_process.leave_out import Cavity, leave_folds_out, leave_one_out
+    from taglens.gaussian_process.likelihood import CheckedShares
+    from taglens.gaussian_process.nystroem import Landmarks, choose_landmarks
+    from taglens.gaussian_process.posterior import Posterior
+    from taglens.gaussian_process.primal import Mode, find_mode
+    from taglens.gaussian_process.primal_posterior import PrimalPosterior, curvature_at
+    from taglens.gaussian_process.sizes import Cells, batches, counted_cells, padded_states, prefer_dual
+
+__all__ = [
+    "Cavity",
+    "Cells",
+    "CheckedShares",
+    "Landmarks",
+    "Mode",
+    "Posterior",
+    "PrimalPosterior",
+    "batches",
+    "choose_landmarks",
+    "counted_cells",
+    "curvature_at",
+    "find_mode",
+    "infer",
+    "leave_folds_out",
+    "leave_one_out",
+    "linear_kernel",
+    "padded_states",
+    "prefer_dual",
+    "rbf_kernel",
+    "weighted_sum",
+]
+
+__getattr__, __dir__ = lazy_face(
+    "taglens.gaussian_process",
+    {
+        "Cavity": "taglens.gaussian_process.leave_out",
+        "Cells": "taglens.gaussian_process.sizes",
+        "CheckedShares": "taglens.gaussian_process.likelihood",
+        "Landmarks": "taglens.gaussian_process.nystroem",
+        "Mode": "taglens.gaussian_process.primal",
+        "Posterior": "taglens.gaussian_process.posterior",
+        "PrimalPosterior": "taglens.gaussian_process.primal_posterior",
+        "batches": "taglens.gaussian_process.sizes",
+        "choose_landmarks": "taglens.gaussian_process.nystroem",
+        "counted_cells": "taglens.gaussian_process.sizes",
+        "curvature_at": "taglens.gaussian_process.primal_posterior",
+        "find_mode": "taglens.gaussian_process.primal",
+        "infer": "taglens.gaussian_process.laplace",
+        "leave_folds_out": "taglens.gaussian_process.leave_out",
+        "leave_one_out": "taglens.gaussian_process.leave_out",
+        "linear_kernel": "taglens.gaussian_process.kernels",
+        "padded_states": "taglens.gaussian_process.sizes",
+        "prefer_dual": "taglens.gaussian_process.sizes",
+        "rbf_kernel": "taglens.gaussian_process.kernels",
+        "weighted_sum": "taglens.gaussian_process.kernels",
+    },
+)

@@ -1,0 +1,47 @@
+"""The methods by name, and their configurations; a new method is one file and one line in ``METHODS``."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from taglens.errors import TrainingError, unknown_name
+from taglens.methods.base import MethodConfig
+from taglens.methods.coop import CoOp
+from taglens.methods.dualcoop import DualCoOp
+from taglens.methods.linear_probe import LinearProbe
+from taglens.methods.positive_coop import PositiveCoOp
+from taglens.methods.semantic_aware import SemanticAware
+from taglens.methods.zero_shot import ZeroShot
+
+METHODS: dict[str, type[MethodConfig]] = {
+    "zero_shot": ZeroShot,
+    "linear_probe": LinearProbe,
+    "coop": CoOp,
+    "dualcoop": DualCoOp,
+    "positive_coop": PositiveCoOp,
+    "semantic_aware": SemanticAware,
+}
+
+
+def method_config(name: str) -> Callable[..., MethodConfig]:
+    """Return the configuration class of the method called ``name``.
+
+    Raises:
+        TagLensError: no such method.
+    """
+    if name not in METHODS:
+        raise unknown_name("method", name, METHODS)
+    return METHODS[name]
+
+
+def build_config(name: str, options: Mapping[str, Any]) -> MethodConfig:
+    """Return the configuration of the method called ``name`` with these options.
+
+    Raises:
+        TagLensError: unknown method or option.
+    """
+    kind = method_config(name)
+    try:
+        return kind(**options)
+    except TypeError as error:
+        names = ", ".join(getattr(kind, "__dataclass_fields__", ()))
+        raise TrainingError(f"method {name!r} does not take these options: {error}. Its options: {names or 'none'}") from error
