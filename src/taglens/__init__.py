@@ -40,7 +40,7 @@ _find, __dir__ = lazy_face(
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        from importlib.metadata import version
+        from taglens.version import VERSION
 
-        return version("taglens")
+        return VERSION
     return _find(name)

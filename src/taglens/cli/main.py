@@ -5,12 +5,12 @@ import shutil
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from importlib.metadata import version
 from inspect import cleandoc
 from textwrap import dedent, fill, indent
 from typing import Any
 
 from taglens.errors import TagLensError, unknown_name
+from taglens.version import VERSION
 
 # Verb -> its class of options, in the file of the same name, and what it does in a line: `taglens --help` imports none of them.
 VERBS: dict[str, tuple[str, str]] = {
@@ -47,7 +47,7 @@ Your own pictures, from the table to the tags:
   $ taglens complete runs/mine labels.csv --out done/labels.csv
   $ taglens review runs/mine done/labels.csv
 
-Everywhere: --debug shows where an error came from. This is TagLens {version("taglens")}."""
+Everywhere: --debug shows where an error came from. This is TagLens {VERSION}."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = [word for word in words if word != "--debug"]
     try:
         if given in (["--version"], [], ["-h"], ["--help"]):
-            print(f"taglens {version('taglens')}" if given == ["--version"] else overview())
+            print(f"taglens {VERSION}" if given == ["--version"] else overview())
             return 0
         config, run = parse(given)
         return run(config)

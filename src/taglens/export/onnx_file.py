@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +20,7 @@ from taglens.recognizer import Recognizer
 from taglens.runs.folder import find_config, find_metrics
 from taglens.runtime import ModelDescription, OnnxPredictor
 from taglens.runtime.description import CARD_KEY
+from taglens.version import VERSION
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def describe(recognizer: Recognizer, options: ExportOptions) -> ModelDescription
             # a local file's folder is nobody's business
             "backbone": Path(recognizer.backbone.spec).name if ".json:" in recognizer.backbone.spec else recognizer.backbone.spec,
             "fingerprint": recognizer.backbone.fingerprint,
-            "taglens": version("taglens"),
+            "taglens": VERSION,
         },
     )
 

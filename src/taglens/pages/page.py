@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import version
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from taglens.version import VERSION
 
 SCORES = ("mAP", "mAP_interpolated", "CF1", "OF1", "CP", "CR", "OP", "OR", "CF1_top3", "OF1_top3")
 
@@ -22,9 +23,7 @@ class ScoreRow:
 
 def page(template: str, **values: Any) -> str:
     """Fill one of the templates in the folder beside this file."""
-    return (
-        _environment().get_template(template).render(version=version("taglens"), scores=[display_name(name) for name in SCORES], **values)
-    )
+    return _environment().get_template(template).render(version=VERSION, scores=[display_name(name) for name in SCORES], **values)
 
 
 def score_table(results: Mapping[str, Mapping[str, Any]]) -> list[ScoreRow]:

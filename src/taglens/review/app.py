@@ -2,7 +2,6 @@
 
 import socket
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,6 +18,7 @@ from taglens.review.security import allowed_hosts, new_token, protect
 from taglens.review.session import ReviewSession
 from taglens.review.state import Kind
 from taglens.review.views import ReviewViews
+from taglens.version import VERSION
 from taglens.web.server import NO_TELEMETRY, serve_until_stopped
 
 STATIC = Path(__file__).parent / "static"
@@ -63,9 +63,7 @@ class ExportBody(BaseModel):
 
 def review_app(session: ReviewSession, pictures: ReviewPictures, *, token: str, hosts: list[str]) -> FastAPI:
     """Return the application; ``token`` must come with every POST, ``hosts`` are the names it may be called by."""
-    app = FastAPI(
-        title="TagLens review", version=version("taglens"), docs_url=None, redoc_url=None, openapi_url=None, telemetry=NO_TELEMETRY
-    )
+    app = FastAPI(title="TagLens review", version=VERSION, docs_url=None, redoc_url=None, openapi_url=None, telemetry=NO_TELEMETRY)
     views = ReviewViews(session)
     _add_errors(app)
     _add_reading(app, views, token)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from taglens.labels.table import LabelTable
+from taglens.version import VERSION
 
 if TYPE_CHECKING:
     from taglens.features.extract import StoredFeatures
@@ -61,7 +62,7 @@ def picture_hash(*parts: "StoredFeatures | None") -> str:
 
 def environment() -> dict[str, Any]:
     """Return versions, platform and, in a checkout, the git commit."""
-    versions = {"python": sys.version.split()[0], "taglens": version("taglens"), "platform": platform.platform()}
+    versions = {"python": sys.version.split()[0], "taglens": VERSION, "platform": platform.platform()}
     for package in PACKAGES:
         try:
             versions[package] = version(package)

@@ -4,7 +4,6 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +19,7 @@ from taglens.serve.answers import Model, PredictAnswer, Refusal
 from taglens.serve.options import ServeOptions
 from taglens.serve.requests import named_upload, read_request
 from taglens.serve.service import Service
+from taglens.version import VERSION
 from taglens.web.server import NO_TELEMETRY, serve_until_stopped
 
 STATIC = Path(__file__).parent / "static"
@@ -91,7 +91,7 @@ def serve_app(model: PictureModel, options: ServeOptions | None = None, *, key: 
 
     app = FastAPI(
         title="TagLens",
-        version=version("taglens"),
+        version=VERSION,
         description=DESCRIPTION,
         docs_url=None,
         redoc_url=None,

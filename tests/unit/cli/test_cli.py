@@ -4,7 +4,6 @@ import json
 import subprocess
 import sys
 from dataclasses import dataclass
-from importlib.metadata import version
 
 import pytest
 
@@ -14,6 +13,7 @@ from taglens.cli.main import VERBS, main
 from taglens.cli.options import read_names
 from taglens.errors import TableError, TagLensError
 from taglens.runs.config import option_value
+from taglens.version import VERSION
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +58,7 @@ def test_help_of_each_command_shows_an_example_and_fits_a_terminal(verb, capsys,
 
 def test_version(capsys):
     assert main(["--version"]) == 0
-    assert capsys.readouterr().out == f"taglens {version('taglens')}\n"
+    assert capsys.readouterr().out == f"taglens {VERSION}\n"
 
 
 def test_no_arguments_show_the_help(capsys):
