@@ -22,6 +22,8 @@ ROWS = (
     "decoupling_scaling",
     "average_precision",
     "store",
+    "learner",
+    "learner_size",
     "predict",
     "picture_scaling",
     "decoding",

@@ -49,7 +49,7 @@ def step(tower: str, labels: int, positions: int) -> Step:
     classes = tuple(map(str, range(labels)))
     names = tuple(NAMES[number % len(NAMES)] for number in range(labels))
     setting = Setting(classes=classes, prompt_names=names, channels=backbone.channels, logit_scale=backbone.logit_scale)
-    method = SemanticAware().build(setting, text)
+    method = SemanticAware(head="gradient").build(setting, text)
     with torch.no_grad():
         method.decoupling.weight.normal_(std=0.04)
     optimiser = torch.optim.AdamW(method.parameter_groups(1e-3), lr=1e-3)

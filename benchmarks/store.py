@@ -17,7 +17,7 @@ from taglens.training.config import TrainConfig
 from taglens.training.fit import fit
 
 EPOCHS, KNOWN = 20, 0.1
-METHODS: dict[str, MethodConfig] = {"semantic_aware": SemanticAware(), "linear_probe": LinearProbe()}
+METHODS: dict[str, MethodConfig] = {"semantic_aware": SemanticAware(head="gradient"), "linear_probe": LinearProbe()}
 SHARED = Path(os.environ.get("TAGLENS_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 
 

@@ -46,7 +46,7 @@ def ours(batch: int, device: str) -> tuple[Step, Step]:
     text = backbone.text
     assert text is not None
     setting = Setting(classes=NAMES, prompt_names=NAMES, channels=backbone.channels, logit_scale=backbone.logit_scale)
-    method = SemanticAware(context_length=CONTEXT).build(setting, text).to(device)
+    method = SemanticAware(head="gradient", context_length=CONTEXT).build(setting, text).to(device)
     optimiser = torch.optim.AdamW(method.parameter_groups(1e-3), lr=1e-3)
     pictures, targets = _batch(batch, device)
     loss = PartialBCE()

@@ -38,7 +38,7 @@ class Options:
     out: Path = Path("runs/recipes")
     """A folder NAME/knownSHARE in it for each run."""
     device: str = "cpu"
-    """cpu or cuda."""
+    """cpu, cuda or mps."""
     tiny: bool = False
     """Run on a few drawn scenes instead, in seconds: to see that it works, its scores mean nothing."""
 

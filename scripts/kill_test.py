@@ -39,7 +39,7 @@ from taglens.runs.reproduce import compare
 
 PARTIAL = "partial.csv"
 """The table with half of its labels blank, beside the whole one."""
-QUICK = ["--device", "cpu", "--method", "linear_probe", "--training.batch-size", "8"]
+QUICK = ["--device", "cpu", "--backbone", "tiny", "--method", "linear_probe", "--training.batch-size", "8"]
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def jobs_on(table: Path, run: Path, cache: Path) -> list[Job]:
 
     def sweep(place: Path) -> int:
         grid = ["--methods", "zero_shot", "linear_probe", "--known", 0.5, 0.9, "--seeds", 2, "--training.epochs", 2, "--jobs", 1]
-        return call("sweep", table, "--out", place / "sweep", "--cache", cache, "--device", "cpu", *grid)
+        return call("sweep", table, "--out", place / "sweep", "--cache", cache, "--device", "cpu", "--backbone", "tiny", *grid)
 
     def predict(place: Path) -> int:
         return call("predict", run, table.parent, "--out", place / "tags.csv", "--force", "--batch", 4, "--device", "cpu")

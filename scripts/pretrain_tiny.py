@@ -1,4 +1,4 @@
-"""Pre-train the embedded default backbone ``tiny``: a CLIP of about 4 million parameters, on drawn scenes with captions.
+"""Pre-train the embedded backbone ``tiny``: a CLIP of about 4 million parameters, on drawn scenes with captions.
 
 Run it with one core:  OMP_NUM_THREADS=1 .venv/bin/python scripts/pretrain_tiny.py --out tiny.safetensors
 

@@ -1,9 +1,10 @@
 """The trained recogniser: backbone, method and class names, as one thing that predicts, saves and loads."""
 
 import dataclasses
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 import safetensors
@@ -16,9 +17,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from taglens.backbones.backbone import Backbone
+from taglens.backbones.choices import MapChoice
 from taglens.backbones.openclip import load_backbone
 from taglens.errors import RunError
-from taglens.methods import Classifier, Method, MethodConfig, Setting, method_config
+from taglens.labels.files.thresholds import THRESHOLDS, read_thresholds
+from taglens.methods import Classifier, Method, MethodConfig, Setting, stored_config
 from taglens.outputs import atomic_path, read_object, write_json
 from taglens.prompts.templates import ensemble
 from taglens.shapes import Attention, Features
@@ -120,7 +123,7 @@ class Recognizer:
         return transform(transform.open(picture) if isinstance(picture, Path | str) else picture.convert("RGB"))
 
     def save(self, folder: Path, *, force: bool = False) -> None:
-        """Write recognizer.json and weights.safetensors, each in one step.
+        """Write recognizer.json and weights.safetensors, each in one step; thresholds.csv, which would outdo them, is removed.
 
         Raises:
             OutputError: they exist and ``force`` is false, or cannot be written.
@@ -130,6 +133,7 @@ class Recognizer:
         with atomic_path(Path(folder) / WEIGHTS, force=force) as temporary:
             # its own writer would say that the disk is full with an error that is no OSError
             temporary.write_bytes(save({name: value.detach().cpu().contiguous() for name, value in tensors.items()}))
+        (Path(folder) / THRESHOLDS).unlink(missing_ok=True)
         write_json(Path(folder) / DESCRIPTION, self.describe(), force=force)
 
     def describe(self) -> dict[str, Any]:
@@ -137,7 +141,12 @@ class Recognizer:
         backbone = self.backbone
         return {
             "format": FORMAT,
-            "backbone": {"spec": _findable(backbone.spec), "image_size": backbone.transform.size, "fingerprint": backbone.fingerprint},
+            "backbone": {
+                "spec": _findable(backbone.spec),
+                "image_size": backbone.transform.size,
+                "map": backbone.map,
+                "fingerprint": backbone.fingerprint,
+            },
             "method": {"name": self.name, "options": dataclasses.asdict(self.config)},  # type: ignore[call-overload]
             "classes": list(self.classes),
             "prompt_names": list(self.prompt_names),
@@ -146,21 +155,21 @@ class Recognizer:
 
     @classmethod
     def load(cls, folder: Path | str, device: str = "cpu", *, backbone: Backbone | None = None, text: bool = False) -> "Recognizer":
-        """Read what :meth:`save` wrote.
+        """Read what :meth:`save` wrote; where there is a thresholds.csv, which a person may have edited, its thresholds count.
 
-        ``backbone`` takes the place of the recorded one (it must have the same weights); ``text`` keeps its text encoder, for training on.
+        ``backbone`` takes the place of the recorded one (it must have the same weights and map); ``text`` keeps its text encoder, for
+        training on.
 
         Raises:
             RunError: files are missing or damaged, of a newer format, or do not fit each other or the backbone.
         """
         folder = Path(folder)
         facts = _read_description(folder / DESCRIPTION)
-        loaded = backbone or load_backbone(facts["backbone"]["spec"], image_size=facts["backbone"]["image_size"])
-        if loaded.fingerprint != facts["backbone"]["fingerprint"]:
-            raise RunError(
-                f"{folder}: trained on a backbone with other weights than {loaded.spec!r} has now (fingerprint "
-                f"{facts['backbone']['fingerprint'][:12]} expected, {loaded.fingerprint[:12]} found); put the old file back or train again"
-            )
+        known = facts["backbone"]
+        if os.path.lexists(folder / THRESHOLDS):
+            facts["thresholds"] = read_thresholds(folder / THRESHOLDS, facts["classes"]).tolist()
+        loaded = backbone or load_backbone(known["spec"], image_size=known["image_size"], map=known["map"])
+        _require_same(loaded, known, folder)
         tensors = _read_weights(folder / WEIGHTS)
         made = _restore(cls, loaded, facts, tensors, folder)
         if not text and backbone is None:
@@ -193,6 +202,20 @@ def _findable(spec: str) -> str:
     return f"{Path(config + '.json').resolve()}:{Path(weights).resolve()}"
 
 
+def _require_same(backbone: Backbone, known: dict[str, Any], folder: Path) -> None:
+    """Raise RunError unless the backbone has the weights and the map that the run ``known`` was trained with."""
+    if backbone.fingerprint != known["fingerprint"]:
+        raise RunError(
+            f"{folder}: trained on a backbone with other weights than {backbone.spec!r} has now (fingerprint "
+            f"{known['fingerprint'][:12]} expected, {backbone.fingerprint[:12]} found); put the old file back or train again"
+        )
+    if backbone.map != known["map"]:
+        raise RunError(
+            f"{folder}: trained on the map {known['map']!r} of its backbone, and the one that was given has {backbone.map!r}; "
+            f"load it with map={known['map']!r}, or give none"
+        )
+
+
 def _read_description(path: Path) -> dict[str, Any]:
     expected = ("backbone", "classes", "format", "method", "prompt_names", "thresholds")
     facts = read_object(
@@ -208,6 +231,7 @@ def _read_description(path: Path) -> dict[str, Any]:
     wrong = next((entry for entry, holds in _entries(facts) if not holds), None)
     if wrong is not None:
         raise RunError(f"{path}: expected {wrong}; the run folder is damaged, train again")
+    facts["backbone"] = {"map": "plain"} | facts["backbone"]  # the first runs knew no other
     return facts
 
 
@@ -225,6 +249,8 @@ def _entries(facts: dict[str, Any]) -> Iterator[tuple[str, bool]]:
         f"backbone with spec, fingerprint and an image_size in 1..{LARGEST_SIDE}",
         texts and type(size) is int and 0 < size <= LARGEST_SIDE,
     )
+    maps = [name for name in get_args(MapChoice) if name != "auto"]
+    yield f"backbone with one of the maps {', '.join(maps)}", backbone.get("map", "plain") in maps
     named = isinstance(method, dict) and isinstance(method.get("name"), str) and isinstance(method.get("options"), dict)
     yield "method with name and options", named
 
@@ -257,7 +283,7 @@ def _restore(cls: type[Recognizer], backbone: Backbone, facts: dict[str, Any], t
     weights = part("method.")
     try:
         options = {key: tuple(value) if isinstance(value, list) else value for key, value in facts["method"]["options"].items()}
-        config = method_config(name)(**options)
+        config = stored_config(name)(**options)
         method = config.build(_setting(backbone, classes, prompt_names, guide=weights.get("guide")), backbone.texts())
         method.load_state_dict(weights)
         thresholds = np.asarray(facts["thresholds"], dtype=np.float64).reshape(len(classes))

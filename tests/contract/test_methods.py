@@ -18,9 +18,12 @@ from taglens.training.module import TrainingModule
 CLASSES = ("dog", "red car", "tree", "umbrella", "fish")
 ORDER = [3, 0, 4, 1, 2]
 CASES = {name: (name, {}) for name in METHODS} | {
-    # the parts of semantic_aware that can be switched
+    # the heads and parts of semantic_aware that can be switched
+    "by gradient": ("semantic_aware", {"head": "gradient"}),
+    "linear kernels": ("semantic_aware", {"rbf": False}),
+    "exact without decoupling": ("semantic_aware", {"decoupling": False}),
     "plain": ("semantic_aware", {"attention_start": "random", "residual": False, "mix": False, "context_start": "", "context_length": 16}),
-    "without decoupling": ("semantic_aware", {"decoupling": False, "prompts": "template"}),
+    "without decoupling": ("semantic_aware", {"head": "gradient", "decoupling": False, "prompts": "template"}),
     "shared prompts, zero start": ("semantic_aware", {"prompts": "shared", "attention_start": "zero"}),
     # contexts of each class where the default shares them, and the other way round
     "coop per class": ("coop", {"per_class": True}),

@@ -112,7 +112,7 @@ def test_no_command_opens_a_connection(tmp_path, monkeypatch):
     write_scenes(tmp_path / "scenes", 24)
     table, run, options = tmp_path / "scenes" / "labels.csv", tmp_path / "run", ["--device", "cpu"]
     for command in (
-        ["train", table, "--known", 0.5, "--training.epochs", 1, "--out", run, *options],
+        ["train", table, "--backbone", "tiny", "--known", 0.5, "--training.epochs", 1, "--out", run, *options],
         ["complete", run, run / "labels.parquet", "--images", table.parent, "--folds", 2, "--out", tmp_path / "all.csv", *options],
         ["evaluate", run, table, *options],
         ["explain", run, tmp_path / "scenes" / "pictures" / "000000.jpg", "--out", tmp_path / "page", *options],

@@ -69,7 +69,7 @@ import sys, importlib
 for room in {ROOMS}:
     importlib.import_module(room)
     assert "torch" not in sys.modules, room
-import taglens.backbones.precision, taglens.datasets.transforms, taglens.labels.table, taglens.training.config, taglens.runs.config
+import taglens.backbones.choices, taglens.datasets.transforms, taglens.labels.table, taglens.training.config, taglens.runs.config
 assert "torch" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True)

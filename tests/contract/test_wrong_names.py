@@ -38,6 +38,9 @@ SEMANTIC_AWARE = ("decoupling", "prompts", "guide", "attention_start", "residual
         ((*SWEEP, "--setting", "single"), "", SETTINGS),
         # a way of naming classes
         ((*SWEEP, "--class-names", "code"), "", ("own", "codes", "shuffled")),
+        # one of a ViT's dense maps
+        ((*TRAIN, "--map", "values"), "", ("auto", "plain", "value", "self_attention")),
+        ((*SWEEP, "--map", "values"), "", ("auto", "plain", "value", "self_attention")),
         # a data set
         (("train", "voc2070:data"), "did you mean 'voc2007'", ("voc2012", "coco2014", "coco2017", "scenes")),
     ],

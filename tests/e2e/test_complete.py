@@ -16,7 +16,7 @@ from taglens.labels.table import LabelTable
 from taglens.review.state import ReviewState
 
 CLASSES = ("house", "tree", "boat", "moon")
-QUICK = ["--method", "linear_probe", "--training.epochs", "4", "--training.rate", "0.01"]
+QUICK = ["--backbone", "tiny", "--method", "linear_probe", "--training.epochs", "4", "--training.rate", "0.01"]
 FILES = {"labels.csv", "completion.json", "completion.html", "suspects.csv"}
 
 

@@ -39,6 +39,7 @@ def workplace(tmp_path_factory):
 @pytest.fixture
 def here(workplace, monkeypatch):
     monkeypatch.chdir(workplace)
+    monkeypatch.setattr("taglens.runs.config.FOR_PHOTOS", "tiny")  # the default is a download
     if not (workplace / "runs/mine").exists():  # the page is run alone
         assert main(small("taglens train labels.csv --out runs/mine")) == 0
     return workplace

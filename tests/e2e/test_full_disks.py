@@ -23,8 +23,8 @@ from taglens.review.journal import Header, open_journal
 
 pytestmark = pytest.mark.slow
 PAGE = 4096
-PROBE = ["--method", "linear_probe", "--training.epochs", "1", "--device", "cpu"]
-ONE_RUN = ["--methods", "zero_shot", "--known", "0.5", "--jobs", "1", "--device", "cpu"]
+PROBE = ["--backbone", "tiny", "--method", "linear_probe", "--training.epochs", "1", "--device", "cpu"]
+ONE_RUN = ["--backbone", "tiny", "--methods", "zero_shot", "--known", "0.5", "--jobs", "1", "--device", "cpu"]
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from taglens.cli.main import main
 from taglens.datasets.scenes.dataset import write_scenes
 from taglens.labels.table import LabelTable
 
-QUICK = ["--training.epochs", "2", "--method-options", "hidden", "16"]
+QUICK = ["--backbone", "tiny", "--training.epochs", "2", "--method-options", "hidden", "16"]
 RUN_FILES = {"config.json", "history.csv", "labels.parquet", "metrics.json", "recognizer.json", "report.html", "weights.safetensors"}
 
 
@@ -141,7 +141,7 @@ def test_a_bad_picture_stops_or_is_skipped_and_listed(scenes, tmp_path, capsys):
 @pytest.mark.photos
 def test_coco_photos_train_and_evaluate(coco_root, minclip, tmp_path):
     data = f"coco2017:{coco_root}"
-    line = ["train", data, "--known", "0.5", "--backbone", minclip, "--out", str(tmp_path / "run"), *QUICK]
+    line = ["train", data, "--known", "0.5", "--out", str(tmp_path / "run"), *QUICK, "--backbone", minclip]
     assert main(line) == 0
     assert main(["evaluate", str(tmp_path / "run"), data, "--out", str(tmp_path / "scores")]) == 0
     assert len(json.loads((tmp_path / "scores" / "metrics.json").read_text())["per_class"]) == 80

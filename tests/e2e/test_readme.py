@@ -17,6 +17,7 @@ def own_data(tmp_path, monkeypatch):
     """A folder with labels.csv, its pictures, new-photos and photo.jpg, as the README supposes."""
     table = write_scenes(tmp_path, 24, seed=3)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("taglens.runs.config.FOR_PHOTOS", "tiny")  # the default is a download
     first = Path(table.path(0))
     (tmp_path / "new-photos").mkdir()
     for copy in ("new-photos/one.jpg", "photo.jpg"):

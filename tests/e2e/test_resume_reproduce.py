@@ -17,7 +17,8 @@ from taglens.losses import LOSSES
 from taglens.losses.partial_bce import PartialBCE
 from taglens.runs.reproduce import compare
 
-SETTINGS = ["--known", "0.5", "--method", "linear_probe", "--training.epochs", "4", "--training.batch-size", "16", "--device", "cpu"]
+TINY = ["--backbone", "tiny", "--device", "cpu"]
+SETTINGS = ["--known", "0.5", "--method", "linear_probe", "--training.epochs", "4", "--training.batch-size", "16", *TINY]
 
 
 class Killed(BaseException):
@@ -112,7 +113,7 @@ def test_a_run_killed_at_its_start_starts_again(table, tmp_path, left, capsys):
     out.mkdir()
     for name in left:
         (out / name).write_text("{")
-    arguments = ["--method", "zero_shot", "--device", "cpu"]
+    arguments = ["--method", "zero_shot", *TINY]
     assert main(["train", str(table), "--out", str(out), *arguments, "--resume"]) == 0
     assert (out / "report.html").is_file()
 

@@ -163,10 +163,20 @@ def test_linear_probe(models, features):
     torch.testing.assert_close(scored(recognizer, features), torch.tensor(expected, dtype=torch.float64), **CLOSE)
 
 
-PLAIN = {"attention_start": "random", "residual": False, "mix": False, "context_start": "", "context_length": 4, "hidden": 24}
+PLAIN = {
+    "head": "gradient",
+    "attention_start": "random",
+    "residual": False,
+    "mix": False,
+    "context_start": "",
+    "context_length": 4,
+    "hidden": 24,
+}
 
 
-@pytest.mark.parametrize("options", [PLAIN, PLAIN | {"attention_start": "similarity"}, {"hidden": 24}, {"hidden": 24, "prompts": "shared"}])
+@pytest.mark.parametrize(
+    "options", [PLAIN, PLAIN | {"attention_start": "similarity"}, {"head": "gradient", "hidden": 24}, {"hidden": 24, "prompts": "shared"}]
+)
 def test_semantic_aware(models, features, options):
     """s = w . tanh(W1 f * W2 x) [+ e^tau cos], softmax over positions, pooled, compared with the prompt, mixed with the whole picture."""
     backbone, own = models

@@ -104,8 +104,8 @@ def test_precision_recall_are_scikit_learns(seed):
     assert abs(ours.CF1 - f1_score(states, predicted, average="macro")) > 1e-6, "CF1 is not the mean of per-class F1"
 
 
-@pytest.mark.parametrize("top_k", [None, 1, 3])
-def test_precision_recall_are_the_plain_loops(top_k):
+@pytest.mark.parametrize(("top_k", "threshold"), [(None, 0.5), (1, 0.0), (3, 0.0), (1, 0.5), (3, 0.5), (3, 0.9)])
+def test_precision_recall_are_the_plain_loops(top_k, threshold):
     probabilities, states = example(11)
     images, classes = states.shape
     right, predicted, present = np.zeros(classes), np.zeros(classes), np.zeros(classes)
@@ -114,11 +114,11 @@ def test_precision_recall_are_the_plain_loops(top_k):
         for c in range(classes):
             if states[image, c] == -1:
                 continue
-            says_yes = c in best if top_k else probabilities[image, c] >= 0.5
+            says_yes = (c in best if top_k else True) and probabilities[image, c] >= threshold
             right[c] += says_yes and states[image, c] == 1
             predicted[c] += says_yes
             present[c] += states[image, c] == 1
-    ours = precision_recall_f1(probabilities, states, top_k=top_k)
+    ours = precision_recall_f1(probabilities, states, threshold, top_k=top_k)
     assert pytest.approx(np.mean([r / p if p else 0 for r, p in zip(right, predicted, strict=True)])) == ours.CP
     assert pytest.approx(np.mean(right / present)) == ours.CR
     assert pytest.approx(right.sum() / predicted.sum()) == ours.OP

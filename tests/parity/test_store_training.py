@@ -42,15 +42,15 @@ class FromPictures:
         return Features(features.map.clone(), features.pooled.clone())
 
 
-@pytest.mark.parametrize("name", ["semantic_aware", "dualcoop"])
-def test_training_from_the_store_is_training_from_pictures(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "options"), [("semantic_aware", {"head": "gradient"}), ("dualcoop", {})])
+def test_training_from_the_store_is_training_from_pictures(name: str, options: dict, tmp_path: Path) -> None:
     backbone = load_backbone(write_model(tmp_path, config(VIT))[0])
     table = write_scenes(tmp_path / "scenes", COUNT)
     labels = keep_known(table.labels, 0.5)
 
     def build() -> Method:
         setting = Setting(classes=table.classes, prompt_names=table.classes, channels=backbone.channels, logit_scale=backbone.logit_scale)
-        return method_config(name)().build(setting, backbone.texts())
+        return method_config(name)(**options).build(setting, backbone.texts())
 
     def train(features: FeatureRows) -> tuple[Method, FitResult]:
         method = build()

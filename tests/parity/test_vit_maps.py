@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from taglens.backbones.backbone import Backbone
 from taglens.backbones.openclip import load_backbone
-from taglens.errors import BackboneError
+from taglens.errors import BackboneError, OutputError
 from taglens.export.graph import write_graph
 from taglens.features.extract import extract_features, open_store
 from taglens.methods import method_config
@@ -235,6 +235,9 @@ def test_a_store_holds_one_map(tmp_path: Path) -> None:
     for backbone, each in zip(backbones, found, strict=True):
         assert json.loads((each.store.folder / "store.json").read_text())["map"] == backbone.map
         assert open_store(backbone, tmp_path / "cache").folder == each.store.folder
+        assert extract_features([picture], backbone, store=each.store, progress=False).store is each.store
+    with pytest.raises(OutputError, match="holds the map 'value', and this backbone gives 'plain'; open its own with open_store"):
+        extract_features([picture], backbones[0], store=found[1].store, progress=False)
     # as before there was a choice: nothing that a ResNet or an older version stored is lost
     plain = backbones[0]
     assert found[0].store.folder.name == f"{plain.fingerprint[:16]}-{plain.transform.key}-{plain.precision}"

@@ -9,18 +9,19 @@ from taglens.faces import lazy_face
 
 if TYPE_CHECKING:
     from taglens.backbones.backbone import Backbone
+    from taglens.backbones.choices import MapChoice, Precision
     from taglens.backbones.openclip import load_backbone
-    from taglens.backbones.precision import Precision
     from taglens.backbones.text import TextEncoder
 
-__all__ = ["Backbone", "Precision", "TextEncoder", "load_backbone"]
+__all__ = ["Backbone", "MapChoice", "Precision", "TextEncoder", "load_backbone"]
 
 __getattr__, __dir__ = lazy_face(
     "taglens.backbones",
     {
         "Backbone": "taglens.backbones.backbone",
         "load_backbone": "taglens.backbones.openclip",
-        "Precision": "taglens.backbones.precision",
+        "MapChoice": "taglens.backbones.choices",
+        "Precision": "taglens.backbones.choices",
         "TextEncoder": "taglens.backbones.text",
     },
 )

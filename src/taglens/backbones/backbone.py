@@ -5,9 +5,8 @@ from typing import get_args
 import torch
 from torch import Tensor, nn
 
-from taglens.backbones.choices import MapChoice
+from taglens.backbones.choices import MapChoice, Precision
 from taglens.backbones.dense import dense_function
-from taglens.backbones.precision import Precision
 from taglens.backbones.text import TextEncoder
 from taglens.backbones.vit_maps import chosen_map
 from taglens.datasets.transforms import PictureTransform

@@ -13,10 +13,9 @@ from open_clip.tokenizer import HFTokenizer, SimpleTokenizer
 from torch import Tensor, nn
 
 from taglens.backbones.backbone import Backbone
-from taglens.backbones.choices import MapChoice
+from taglens.backbones.choices import MapChoice, Precision
 from taglens.backbones.dense import dense_function
 from taglens.backbones.folding import folded
-from taglens.backbones.precision import Precision
 from taglens.backbones.sources import Source, resolve
 from taglens.backbones.text import TextEncoder
 from taglens.datasets.transforms import PictureTransform

@@ -24,7 +24,7 @@ from taglens.outputs import read_object
 HUB = "hf-hub:"
 RANDOM = "random:"
 TINY, TINY_WEIGHTS = (Path(__file__).with_name(f"tiny.{suffix}") for suffix in ("json", "safetensors"))
-"""The embedded default backbone, a small CLIP in open_clip's format: made by ``scripts/pretrain_tiny.py`` on drawn scenes with captions and
+"""The embedded backbone, a small CLIP in open_clip's format: made by ``scripts/pretrain_tiny.py`` on drawn scenes with captions and
 nothing else (``docs/log.md`` has the record); ours, Apache-2.0 like the rest of the package."""
 FORMS = "`tiny`, MODEL/TAG of open_clip (as RN101/openai), `hf-hub:OWNER/NAME`, or a local pair CONFIG.json:WEIGHTS.safetensors"
 
@@ -183,7 +183,7 @@ def _unreachable(spec: str, repository: str, file: str, url: str, error: Excepti
     reason = (str(error).strip().splitlines() or [type(error).__name__])[0].removesuffix(".")
     return BackboneError(
         f"cannot fetch backbone {spec!r} ({reason}). On a machine with access, fetch {config} and {file} from {address}, "
-        f"copy them here and pass --backbone /path/open_clip_config.json:/path/{file}; or use --backbone tiny, which needs no download"
+        f"copy them here and pass --backbone /path/open_clip_config.json:/path/{file}; for drawn things --backbone tiny needs no download"
     )
 
 

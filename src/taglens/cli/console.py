@@ -14,7 +14,7 @@ from rich.table import Table
 Item = TypeVar("Item")
 
 # What fits 80 columns; reports and metrics.json have the rest.
-SCORES = ("mAP", "mAP_interpolated", "CF1", "OF1", "CF1_top3", "OF1_top3")
+SCORES = ("mAP", "mAP_interpolated", "CF1", "OF1", "CF1_thresholds", "OF1_thresholds")
 
 
 def output() -> Console:
@@ -73,7 +73,7 @@ def print_scores(results: Mapping[str, Mapping[str, Any]], title: str) -> None:
     table = Table(title=escape(title), title_justify="left")
     table.add_column("", overflow="fold")
     for score in shown:
-        table.add_column(score.replace("_interpolated", "\ninterpolated").replace("_top3", "\ntop 3"), justify="right", no_wrap=True)
+        table.add_column(score.replace("_", "\n"), justify="right", no_wrap=True)
     columns = [_bold_best([found.get(score) for found in results.values()]) for score in shown]
     for row, name in enumerate(results):
         table.add_row(escape(name), *(column[row] for column in columns))

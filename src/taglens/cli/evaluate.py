@@ -66,8 +66,8 @@ def run(config: Evaluate) -> int:
         write_json(written, found, force=config.force)
     print_classes(found["per_class"])
     print_scores({str(config.run): found}, evaluated_on(config.data, found))
-    if found["classes_without_positives"]:
-        say(f"left out of the means, no known positive: {', '.join(found['classes_without_positives'])}")
+    for line in found["left_out"]:
+        say(line)
     if written is not None:
         say(f"wrote {written}")
     return 0

@@ -51,7 +51,7 @@ def run(config: Inspect) -> int:
     if errors:
         return 1
     images = () if config.options.images is None else ("--images", str(config.options.images))
-    say_next("train", config.data, *images, "--backbone", "RN101/openai", "--out", "runs/mine")
+    say_next("train", config.data, *images, "--out", "runs/mine")
     return 0
 
 

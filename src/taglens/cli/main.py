@@ -42,7 +42,7 @@ never checked, and see where it looked.
 Your own pictures, from the table to the tags:
 
   $ taglens inspect labels.csv
-  $ taglens train labels.csv --backbone RN101/openai --out runs/mine
+  $ taglens train labels.csv --out runs/mine
   $ taglens predict runs/mine new-photos --out tags.csv --heatmaps heat
   $ taglens complete runs/mine labels.csv --out done/labels.csv
   $ taglens review runs/mine done/labels.csv

@@ -15,7 +15,11 @@ from taglens.errors import OutputError, RunError, TagLensError
 from taglens.outputs import read_object
 from taglens.runs.config import DataConfig
 
-Device: TypeAlias = Literal["auto", "cpu", "cuda"]
+Device: TypeAlias = Literal["auto", "cpu", "cuda", "mps"]
+NO_DEVICE = {
+    "cuda": "torch finds no CUDA device here; pass --device cpu or install a torch built for CUDA",
+    "mps": "torch finds no MPS device here, which Apple's computers with their own GPU have; pass --device cpu or cuda",
+}
 Run: TypeAlias = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
 Data: TypeAlias = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
 ReadOptions: TypeAlias = Annotated[DataOptions, tyro.conf.arg(name="")]
@@ -76,17 +80,19 @@ def read_names(path: Path | None) -> dict[str, str]:
 
 
 def device_name(device: Device) -> str:
-    """Return cpu or cuda; ``auto`` means cuda where there is one.
+    """Return cpu, cuda or mps; ``auto`` means the first of cuda and mps that is there, else cpu.
+
+    MPS knows no float64: the exact learner computes on the processor there.
 
     Raises:
-        TagLensError: cuda was asked for and there is none.
+        TagLensError: cuda or mps was asked for and there is none.
     """
-    import torch
+    from taglens.backbones.device import ACCELERATORS, best_device
 
     if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if device == "cuda" and not torch.cuda.is_available():
-        raise TagLensError("--device cuda: torch finds no CUDA device here; pass --device cpu or install a torch built for CUDA")
+        return best_device()
+    if device in ACCELERATORS and not ACCELERATORS[device]():
+        raise TagLensError(f"--device {device}: {NO_DEVICE[device]}")
     return device
 
 

@@ -99,6 +99,7 @@ def _print(report: "SweepReport") -> None:
     if report.comparison is not None:
         found = report.comparison.overall
         say(
-            f"{report.comparison.first} against {report.comparison.second}: {found.difference:+.2f} mAP over {found.pairs} pairs of runs, "
-            f"95 % interval {found.low:+.2f} .. {found.high:+.2f}, p = {found.p:.3f} (paired bootstrap over test pictures)"
+            f"{report.comparison.first} against {report.comparison.second}: {found.difference:+.2f} {report.metric} "
+            f"over {found.pairs} pairs of runs, 95 % interval {found.low:+.2f} .. {found.high:+.2f}, p = {found.p:.3f} "
+            "(paired bootstrap over test pictures)"
         )

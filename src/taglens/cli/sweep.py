@@ -17,7 +17,7 @@ from taglens.errors import TagLensError
 from taglens.sweeps.config import SweepConfig
 
 if TYPE_CHECKING:
-    from taglens.sweeps.sweep import Outcome, Plan
+    from taglens.sweeps.sweep import Outcome, Plan, Tried
 
 METHODS_HELP = """semantic_aware, zero_shot, linear_probe, coop, dualcoop, positive_coop; all: these six.
 With options: semantic_aware[decoupling=false,prompts=template], coop[per_class=true,training.rate=0.002].
@@ -30,11 +30,13 @@ start_random (starts: these three), no_residual, no_mix, shared_prompts, publish
 class Sweep(SweepConfig):
     """Compare methods over shares of known labels and seeds, several runs at once; features are computed once.
 
-    Killed or interrupted, the same command goes on where it was. DIR gets summary.csv with a row for each run, sweep.json with all
-    settings, and runs/METHOD-knownSHARE-seedNUMBER. `taglens report DIR` makes tables, curves and tests of it.
+    Before the runs each method chooses its rates, prior and epochs with the same number of fits, by held-out training labels.
+    Killed or interrupted, the same command goes on where it was. DIR gets summary.csv with a row for each run, tuning.csv with one for
+    each of those fits, sweep.json with all settings, and runs/METHOD-knownSHARE-seedNUMBER. `taglens report DIR` makes tables, curves
+    and tests of it.
 
         $ taglens sweep labels.csv --known 0.1 0.5 --methods zero_shot semantic_aware --seeds 2
-        $ taglens sweep voc2007:VOCdevkit --backbone RN101/openai --image-size 448 --methods all
+        $ taglens sweep voc2007:VOCdevkit --image-size 448 --methods all
     """
 
     data: DataArguments
@@ -44,7 +46,9 @@ class Sweep(SweepConfig):
     force: bool = False
     """Delete an earlier sweep in that folder."""
     jobs: int | None = None
-    """Runs at once, one processor core each; none: as many as there are cores, or GPUs with --device cuda."""
+    """Runs at once, one processor core each; none: as many as there are cores, or GPUs."""
+    dry_run: bool = False
+    """Say how many runs and tuning fits there would be, and do nothing."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -59,6 +63,8 @@ class _Bar(Protocol):
 def run(config: Sweep) -> int:
     """Plan, say what will be done, do it."""
     plan = meant(SweepConfig, config, data=config.data.meant())
+    if config.dry_run:
+        return _say_plan(plan, config.out)
     warn_of_tiny(plan.data)
     return run_sweep(plan, config.out, jobs=config.jobs, force=config.force)
 
@@ -72,25 +78,57 @@ def run_sweep(config: SweepConfig, out: Path, *, jobs: int | None = None, force:
         for note in plan.notes:
             warn(note)
         say(plan.summary(workers))
+        if plan.remaining and (left := plan.seconds_left(workers)) is not None:
+            say(f"about {words(left)}, by what was done before")
         with closing(carry_out(plan, workers)) as outcomes:  # an interruption ends the workers before it leaves the folder
             failed = _follow(plan, outcomes)
     say(f"summary: {out / 'summary.csv'}   tables and curves: taglens report {out} --out {out / 'report'}")
     return 1 if failed else 0
 
 
-def _follow(plan: "Plan", outcomes: Iterable["Outcome"]) -> int:
-    """Show each run as it ends; return how many failed."""
-    failed = 0
-    with _bar(len(plan.runs), len(plan.finished)) as show:
-        for number, outcome in enumerate(outcomes, len(plan.finished) + 1):
-            failed += outcome.error is not None
-            line = f"{number}/{len(plan.runs)} {outcome.run.variant.label}, {outcome.run.known:g} known, seed {outcome.run.seed}: "
-            if outcome.row is None:
-                warn(f"{line}{outcome.error}")
+def _say_plan(config: SweepConfig, out: Path) -> int:
+    from taglens.sweeps.sweep import found_before, outline
+
+    finished, tried = found_before(config, out)
+    say(outline(config, finished, tried))
+    return 0
+
+
+def _follow(plan: "Plan", ended: Iterable["Outcome | Tried"]) -> int:
+    """Show each tuning fit and each run as it ends; return how many runs failed."""
+    from taglens.sweeps.sweep import Tried
+
+    failed, done, tried = 0, len(plan.finished), 0
+    total = len(plan.runs) + len(plan.trials)
+    fits = len(plan.trials)
+    with _bar(total, done) as show:
+        for one in ended:
+            if isinstance(one, Tried):
+                tried += 1
+                _say_tried(one, f"tuning {tried}/{fits} ")
             else:
-                say(f"{line}mAP {_score(outcome.row['mAP'])}, {outcome.row['seconds']:.0f} s; {words(outcome.seconds_left)} left")
-            show(number, outcome.seconds_left)
+                done += 1
+                failed += one.error is not None
+                _say_run(one, f"{done}/{len(plan.runs)} ")
+            show(done + tried, one.seconds_left)
     return failed
+
+
+def _say_tried(tried: "Tried", number: str) -> None:
+    trial = tried.trial
+    line = f"{number}{trial.method}, {trial.known:g} known, {trial.words}: "
+    if trial.loss is None:
+        warn(f"{line}{trial.error}")
+    else:
+        say(f"{line}held-out loss {trial.loss:.4f}, {trial.seconds:.0f} s; {words(tried.seconds_left)} left")
+
+
+def _say_run(outcome: "Outcome", number: str) -> None:
+    line = f"{number}{outcome.run.variant.label}, {outcome.run.known:g} known, seed {outcome.run.seed}: "
+    if outcome.row is None:
+        warn(f"{line}{outcome.error}")
+    else:
+        say(f"{line}mAP {_score(outcome.row['mAP'])}, {outcome.row['seconds']:.0f} s; {words(outcome.seconds_left)} left")
 
 
 @contextmanager

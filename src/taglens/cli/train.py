@@ -23,7 +23,7 @@ class Train(RunConfig):
     Ctrl-C ends training and keeps the best epoch so far; the same command with --resume goes on.
 
         $ taglens train labels.csv --images photos --out runs/mine
-        $ taglens train voc2012:VOCdevkit --known 0.1 --backbone RN101/openai --out runs/voc10
+        $ taglens train voc2012:VOCdevkit --known 0.1 --backbone ViT-B-16/openai --out runs/voc10
     """
 
     data: DataArguments
@@ -37,6 +37,7 @@ class Train(RunConfig):
     """Go on with the run that was killed or interrupted in that folder, as if nothing had happened; start it if there is none."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.force and self.resume:
             raise TagLensError("--force starts anew and --resume goes on; choose one")
         if self.known is not None and self.setting == "proportion" and not 0 < self.known <= 1:
@@ -57,18 +58,18 @@ def run(config: Train) -> int:
     warn_of_tiny(plan.data)
     result = train_run(plan, config.out, force=config.force, resume=config.resume, progress=sys.stderr.isatty(), say=say)
     found = {config.method: result.evaluation.to_json(), "zero_shot": result.baseline.to_json()}
-    print_scores(found, evaluated_on(plan.data.data, found[config.method]))
+    print_scores(found, evaluated_on(f"{plan.data.data}, {result.evaluated_on}", found[config.method]))
+    for line in (*result.checked, *result.evaluation.left_out):
+        say(line)
+    for warning in result.warnings:
+        warn(warning)
     say(f"run folder: {config.out}   report: {config.out / 'report.html'}")
-    if not _is_drawn(plan.data):
+    if not plan.data.drawn:
         say_next("predict", str(config.out), "PICTURES", "--out", "tags.csv", "--heatmaps", "heat")
     return 0 if result.fit.stopped is None else 1
 
 
 def warn_of_tiny(data: DataConfig) -> None:
-    """Say that the default backbone is not for photos, unless the data are drawn scenes."""
-    if data.backbone == "tiny" and not _is_drawn(data):
+    """Say that the backbone tiny is not for photos, unless the data are drawn scenes."""
+    if data.backbone == "tiny" and not data.drawn:
         warn("the backbone tiny knows drawn things only; for photos name a CLIP, such as --backbone RN101/openai")
-
-
-def _is_drawn(data: DataConfig) -> bool:
-    return data.data.startswith("scenes:")

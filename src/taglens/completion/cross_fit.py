@@ -74,8 +74,7 @@ def _train_without(
     backbone = recognizer.backbone
     fresh = Recognizer.create(backbone, recognizer.name, recognizer.config, recognizer.classes, recognizer.prompt_names, seed=training.seed)
     hidden = PartialLabels(np.where(inside[:, None], np.int8(UNKNOWN), labels.values))
-    accelerator = "gpu" if backbone.device.type == "cuda" else "cpu"
-    found = fit(fresh.method, backbone.texts(), part.features, hidden, training, accelerator=accelerator, progress=progress)
+    found = fit(fresh.method, backbone.texts(), part.features, hidden, training, accelerator=backbone.device.type, progress=progress)
     if found.stopped is not None:  # one fold of another quality would spoil the comparison between known and unknown cells
         if "Ctrl-C" in found.stopped:
             raise KeyboardInterrupt

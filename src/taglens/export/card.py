@@ -42,9 +42,10 @@ def model_card(description: ModelDescription, parity: Parity, config: RunConfig 
 def _what(description: ModelDescription) -> str:
     origin = description.origin
     shown = ", ".join(description.classes[:30]) + (f" and {len(description.classes) - 30} more" if len(description.classes) > 30 else "")
+    backbone = f"`{origin.get('backbone', 'unknown')}`" + (f" (dense map: `{origin['map']}`)" if "map" in origin else "")
     return (
         f"Recognises {len(description.classes)} classes in a picture, each on its own, and where each was seen. "
-        f"TagLens method `{origin.get('method', 'unknown')}` on the backbone `{origin.get('backbone', 'unknown')}`.\n\nClasses: {shown}."
+        f"TagLens method `{origin.get('method', 'unknown')}` on the backbone {backbone}.\n\nClasses: {shown}."
     )
 
 

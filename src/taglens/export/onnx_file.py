@@ -93,6 +93,7 @@ def describe(recognizer: Recognizer, options: ExportOptions) -> ModelDescription
             # a local file's folder is nobody's business
             "backbone": Path(recognizer.backbone.spec).name if ".json:" in recognizer.backbone.spec else recognizer.backbone.spec,
             "fingerprint": recognizer.backbone.fingerprint,
+            "map": recognizer.backbone.map,
             "taglens": VERSION,
         },
     )

@@ -15,13 +15,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from taglens.backbones.backbone import Backbone
 from taglens.datasets.pictures import OnBadImage
-from taglens.errors import TagLensError, unknown_name
+from taglens.errors import OutputError, TagLensError, unknown_name
 from taglens.features.digests import DigestMemory, Read
-from taglens.features.location import features_folder
+from taglens.features.location import DESCRIPTION, features_folder
 from taglens.features.pipeline import Chunk, PictureFile, WorkerPlan, run_pipeline
 from taglens.features.store import FeatureStore, Key
 from taglens.labels.table import LabelTable
-from taglens.outputs import require_space
+from taglens.outputs import read_object, require_space
 from taglens.shapes import Features
 
 logger = logging.getLogger(__name__)
@@ -104,7 +104,7 @@ def extract_features(
 
     Raises:
         PictureError: a picture cannot be read and ``on_bad`` is ``error``; what was finished before stays.
-        OutputError: not enough disk.
+        OutputError: not enough disk, or the store holds another of a ViT's maps.
         TagLensError: an option is out of range.
     """
     if on_bad not in get_args(OnBadImage):
@@ -112,13 +112,22 @@ def extract_features(
     if views < 1 or (batch is not None and batch < 1) or (workers is not None and workers < 1):
         raise TagLensError(f"views, batch and workers must be at least 1, came {views}, {batch} and {workers}")
     paths = [pictures.path(row) for row in range(len(pictures))] if isinstance(pictures, LabelTable) else [Path(path) for path in pictures]
-    opened = store if isinstance(store, FeatureStore) else open_store(backbone, store)
+    opened = _same_map(store, backbone) if isinstance(store, FeatureStore) else open_store(backbone, store)
     digests, reasons = _complete(
         paths, backbone, opened, views, WorkerPlan.for_machine(backbone.device, batch, workers), progress=progress, strict=on_bad == "error"
     )
     kept = np.array([number for number, path in enumerate(paths) if path not in reasons], dtype=np.int64)
     rows = opened.rows(Key(digests[paths[number]], view) for number in kept for view in range(views)).reshape(-1, views)
     return StoredFeatures(opened, rows, kept, [(path, reasons[path]) for path in dict.fromkeys(paths) if path in reasons])
+
+
+def _same_map(store: FeatureStore, backbone: Backbone) -> FeatureStore:
+    """Return the store; OutputError if it holds another map than the backbone gives. Maps of all kinds have the same shape."""
+    path = store.folder / DESCRIPTION
+    held = read_object(path, kind=OutputError, damaged=f"delete the folder {store.folder}, it is only a cache").get("map", "plain")
+    if held != backbone.map:
+        raise OutputError(f"{store.folder} holds the map {held!r}, and this backbone gives {backbone.map!r}; open its own with open_store")
+    return store
 
 
 def _complete(

@@ -14,15 +14,16 @@ from taglens.faces import lazy_face
 if TYPE_CHECKING:
     from taglens.gaussian_process.kernels import linear_kernel, rbf_kernel, weighted_sum
     from taglens.gaussian_process.laplace import infer
-    from taglens.gaussian_process.leave_out import Cavity, leave_folds_out, leave_one_out
+    from taglens.gaussian_process.leave_out import Cavity, leave_each_out, leave_folds_out, leave_one_out
     from taglens.gaussian_process.likelihood import CheckedShares
     from taglens.gaussian_process.nystroem import Landmarks, choose_landmarks
     from taglens.gaussian_process.posterior import Posterior
     from taglens.gaussian_process.primal import Mode, find_mode
     from taglens.gaussian_process.primal_posterior import PrimalPosterior, curvature_at
-    from taglens.gaussian_process.sizes import Cells, batches, counted_cells, padded_states, prefer_dual
+    from taglens.gaussian_process.sizes import MOST_DUAL, Cells, batches, counted_cells, padded_states, prefer_dual
 
 __all__ = [
+    "MOST_DUAL",
     "Cavity",
     "Cells",
     "CheckedShares",
@@ -36,6 +37,7 @@ __all__ = [
     "curvature_at",
     "find_mode",
     "infer",
+    "leave_each_out",
     "leave_folds_out",
     "leave_one_out",
     "linear_kernel",
@@ -52,6 +54,7 @@ __getattr__, __dir__ = lazy_face(
         "Cells": "taglens.gaussian_process.sizes",
         "CheckedShares": "taglens.gaussian_process.likelihood",
         "Landmarks": "taglens.gaussian_process.nystroem",
+        "MOST_DUAL": "taglens.gaussian_process.sizes",
         "Mode": "taglens.gaussian_process.primal",
         "Posterior": "taglens.gaussian_process.posterior",
         "PrimalPosterior": "taglens.gaussian_process.primal_posterior",
@@ -61,6 +64,7 @@ __getattr__, __dir__ = lazy_face(
         "curvature_at": "taglens.gaussian_process.primal_posterior",
         "find_mode": "taglens.gaussian_process.primal",
         "infer": "taglens.gaussian_process.laplace",
+        "leave_each_out": "taglens.gaussian_process.leave_out",
         "leave_folds_out": "taglens.gaussian_process.leave_out",
         "leave_one_out": "taglens.gaussian_process.leave_out",
         "linear_kernel": "taglens.gaussian_process.kernels",

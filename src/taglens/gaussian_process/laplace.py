@@ -30,8 +30,8 @@ from taglens.gaussian_process.posterior import Posterior
 
 _MOST_STEPS = 100
 _MOST_HALVINGS = 30
-_NEAR = 1e-5
-"""A class is near its mode when no logit moved by more: the evidence is then off by less than 1e-6 nats."""
+_NEAR = {True: 1e-5, False: 1e-3}
+"""A class is near its mode when no logit moved by more, exactly or not: the evidence is then off by less than 1e-6 or 1e-3 nats."""
 _LARGE = 256
 """From this many cells on, classes are taken one by one rather than copied together (on a GPU such matrices fill it, too)."""
 _TOGETHER = 8
@@ -77,13 +77,16 @@ def infer(
     if check_kernel:
         kernel, jitter = repaired(kernel)
     everything = torch.arange(len(mean), device=mean.device)
-    problem = _Problem(kernel.double(), everything, mean.double(), states, counted & telling_cells(states, shares), counted, shares)
+    problem = _Problem(
+        kernel.double() if exact else kernel, everything, mean.double(), states, counted & telling_cells(states, shares), counted, shares
+    )
     begin = _started(problem, start)
     try:
         return replace(_infer(problem, begin, exact), jitter=jitter)
     except LinAlgError:
         kernel, more = repaired(kernel)
-        return replace(_infer(replace(problem, kernel=kernel.double()), torch.zeros_like(begin), exact), jitter=jitter + more)
+        problem = replace(problem, kernel=kernel.double() if exact else kernel)
+        return replace(_infer(problem, torch.zeros_like(begin), exact), jitter=jitter + more)
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,8 @@ class _Problem:
 
     def covered(self, coefficients: Tensor) -> Tensor:
         """Return K a."""
-        return _by_label(torch.matmul, self.kernel, self.labels, coefficients)
+        covered = _by_label(torch.matmul, self.kernel, self.labels, coefficients.to(self.kernel.dtype))
+        return covered.to(coefficients.dtype)
 
     def objective(self, coefficients: Tensor, covered: Tensor) -> Tensor:
         return self.likelihood(self.mean + covered).log.sum(1) - 0.5 * (coefficients * covered).sum(1)
@@ -166,9 +170,9 @@ def _started(problem: _Problem, start: Tensor | None) -> Tensor:
 
 def _infer(problem: _Problem, coefficients: Tensor, exact: bool) -> Posterior:
     factors = _Factors(torch.empty_like(problem.kernel, dtype=torch.float32), torch.zeros_like(coefficients))
-    coefficients, covered, converged, steps = _climb(problem, coefficients, factors)
+    coefficients, covered, converged, steps = _climb(problem, coefficients, factors, _NEAR[exact])
     if exact:
-        factors = _Factors(torch.empty_like(problem.kernel), torch.zeros_like(coefficients))
+        factors = _Factors(torch.empty_like(problem.kernel, dtype=torch.float64), torch.zeros_like(coefficients))
     terms = problem.likelihood(problem.mean + covered)
     root = terms.curvature.sqrt()
     _refresh(factors, problem, problem.labels, root)
@@ -186,7 +190,7 @@ def _infer(problem: _Problem, coefficients: Tensor, exact: bool) -> Posterior:
     )
 
 
-def _climb(problem: _Problem, coefficients: Tensor, factors: _Factors) -> tuple[Tensor, Tensor, Tensor, int]:
+def _climb(problem: _Problem, coefficients: Tensor, factors: _Factors, near: float) -> tuple[Tensor, Tensor, Tensor, int]:
     """Return coefficients near the mode, K times them, whether each class got there, and the steps taken."""
     coefficients, covered = coefficients.clone(), problem.covered(coefficients)
     converged = torch.ones(len(coefficients), dtype=torch.bool, device=coefficients.device)
@@ -208,7 +212,7 @@ def _climb(problem: _Problem, coefficients: Tensor, factors: _Factors) -> tuple[
         since[active] += now
         stale[active] = (since[active] > _FAR) | (now > _SLOW * moved[active])
         moved[active] = now
-        active = active[now > _NEAR]
+        active = active[now > near]
         steps += 1
     converged[active] = False
     return coefficients, covered, converged, steps
@@ -247,7 +251,7 @@ def _refresh(factors: _Factors, problem: _Problem, labels: Tensor, root: Tensor)
         kernel = problem.kernel[place]
         found, failed = torch.linalg.cholesky_ex(_b(kernel, own, factors.factor.dtype))
         if bool((failed != 0).any()):
-            found = torch.linalg.cholesky(_b(kernel, own, kernel.dtype))
+            found = torch.linalg.cholesky(_b(kernel, own, torch.float64))
         factors.factor[place] = found.to(factors.factor.dtype)
 
 

@@ -78,6 +78,20 @@ def leave_folds_out(posterior: Posterior, folds: Int64[Tensor, "label cell"], co
     return found
 
 
+def leave_each_out(posterior: Posterior) -> Float[Tensor, "label cell cell"]:
+    """Return the coefficients without each single cell: column j holds a - A[:, j] a_j / A[j, j], which is 0 at j.
+
+    Time and memory: those of the inverse.
+    """
+    root = posterior.curvature.sqrt().to(posterior.factor.dtype)
+    covariance = _inverse(posterior).to(root.dtype)
+    covariance = covariance.mul_(root[:, :, None]).mul_(root[:, None, :])
+    diagonal = covariance.diagonal(dim1=-2, dim2=-1)
+    coefficients = posterior.coefficients.to(root.dtype)
+    pull = torch.where(diagonal > 0, coefficients / diagonal, 0.0)
+    return covariance.mul_(-pull[:, None, :]).add_(coefficients[:, :, None])
+
+
 def _inverse(posterior: Posterior) -> Tensor:
     """Return B^-1."""
     if not posterior.factor.numel():

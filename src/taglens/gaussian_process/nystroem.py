@@ -17,8 +17,9 @@ from taglens.errors import TagLensError
 from taglens.gaussian_process.checking import require_finite
 from taglens.gaussian_process.kernels import rbf_kernel
 
-_EXPLAINED = 1e-6
-"""A picture whose remaining variance (of 1) is at most this brings nothing but round-off."""
+_EXPLAINED = 1e-4
+"""A picture whose remaining variance (of 1) is at most this brings nothing but the round-off of float32."""
+_JITTER = 1e-9
 
 
 @dataclass(frozen=True)
@@ -46,29 +47,27 @@ def choose_landmarks(sample: Float[Tensor, "point feature"], count: int, length:
     if not len(sample) or count < 1:
         raise TagLensError(f"expected at least one picture and one landmark, came {len(sample)} and {count}")
     require_finite(sample, "features")
-    rows = sample.double()
-    chosen = _pivots(rows, min(count, len(rows)), length)
-    points = rows[chosen]
+    chosen = _pivots(rbf_kernel(sample, sample, length), min(count, len(sample)))
+    points = sample[chosen].double()
     gram = rbf_kernel(points, points, length)
-    gram.diagonal().fill_(1 + _EXPLAINED * 1e-3)
+    gram.diagonal().fill_(1 + _JITTER)
     factor = torch.linalg.cholesky(gram)
-    whitening = torch.linalg.solve_triangular(factor, torch.eye(len(chosen), dtype=rows.dtype, device=rows.device), upper=False).mT
+    whitening = torch.linalg.solve_triangular(factor, torch.eye(len(chosen), dtype=gram.dtype, device=gram.device), upper=False).mT
     return Landmarks(sample[chosen], whitening.to(sample.dtype).contiguous(), length)
 
 
-def _pivots(rows: Tensor, count: int, length: float) -> Int64[Tensor, " landmark"]:
+def _pivots(kernel: Tensor, count: int) -> Int64[Tensor, " landmark"]:
     """Return the rows in the order of the pivoted Cholesky factorisation of their kernel."""
-    left = torch.ones(len(rows), dtype=rows.dtype, device=rows.device)
-    columns = rows.new_zeros(count, len(rows))
+    left = kernel.diagonal().clone()
+    columns = kernel.new_zeros(count, len(kernel))
     chosen: list[int] = []
     for number in range(count):
         pivot = int(left.argmax())
         if float(left[pivot]) <= _EXPLAINED:
             break
-        column = rbf_kernel(rows, rows[pivot : pivot + 1], length)[:, 0]
-        column -= columns[:number].mT @ columns[:number, pivot]
+        column = kernel[pivot] - columns[:number, pivot] @ columns[:number]
         columns[number] = column / left[pivot].sqrt()
         left = (left - columns[number].square()).clamp_(min=0)
         left[pivot] = 0
         chosen.append(pivot)
-    return torch.tensor(chosen, device=rows.device)
+    return torch.tensor(chosen, device=kernel.device)

@@ -52,7 +52,7 @@ def load_model(path: Path, *, device: str = "auto", threads: int | None = None, 
 
     Args:
         path: the model.
-        device: where a run folder computes, ``auto``: CUDA where there is one; an exported file computes on the CPU.
+        device: where a run folder computes, ``auto``: CUDA or MPS where there is one; an exported file computes on the CPU.
         threads: cores that one batch may use; None: all.
         text: keep a run's text encoder, so that the model is a :class:`NameScorer`.
 

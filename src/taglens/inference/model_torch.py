@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from taglens.backbones.device import best_device
 from taglens.datasets.transforms import PictureTransform
 from taglens.prompts.templates import ensemble
 from taglens.recognizer import Recognizer
@@ -31,7 +32,7 @@ class TorchModel:
         if threads is not None:
             torch.set_num_threads(threads)
         if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
+            device = best_device()
         return cls(Recognizer.load(run, device=device, text=text))
 
     @property

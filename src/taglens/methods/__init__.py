@@ -9,15 +9,30 @@ from typing import TYPE_CHECKING
 from taglens.faces import lazy_face
 
 if TYPE_CHECKING:
-    from taglens.methods.base import Classifier, Method, MethodConfig, Scores, Setting
-    from taglens.methods.registry import METHODS, build_config, method_config
+    from taglens.methods.base import Candidate, Classifier, Method, MethodConfig, Scores, Setting, tunable, untuned
+    from taglens.methods.registry import METHODS, build_config, method_config, stored_config
 
-__all__ = ["METHODS", "Classifier", "Method", "MethodConfig", "Scores", "Setting", "build_config", "method_config"]
+__all__ = [
+    "METHODS",
+    "Candidate",
+    "Classifier",
+    "Method",
+    "MethodConfig",
+    "Scores",
+    "Setting",
+    "build_config",
+    "method_config",
+    "stored_config",
+    "tunable",
+    "untuned",
+]
 
 __getattr__, __dir__ = lazy_face(
     "taglens.methods",
     {
-        **dict.fromkeys(("Classifier", "Method", "MethodConfig", "Scores", "Setting"), "taglens.methods.base"),
-        **dict.fromkeys(("METHODS", "build_config", "method_config"), "taglens.methods.registry"),
+        **dict.fromkeys(
+            ("Candidate", "Classifier", "Method", "MethodConfig", "Scores", "Setting", "tunable", "untuned"), "taglens.methods.base"
+        ),
+        **dict.fromkeys(("METHODS", "build_config", "method_config", "stored_config"), "taglens.methods.registry"),
     },
 )

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, TypeAlias, cast
 
 import torch
@@ -78,6 +78,28 @@ class MethodConfig(Protocol):
 
     def build(self, setting: Setting, text: TextEncoder) -> Method:
         """Make the method with its starting weights."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """Settings that a sweep may choose for a method by held-out training labels; what is left out stays as it was asked for."""
+
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Options of the method."""
+    rate: float = 1.0
+    """Factor on the learning rate."""
+    epochs: float = 1.0
+    """Factor on the epochs."""
+
+
+def tunable(config: MethodConfig) -> tuple[Candidate, ...]:
+    """Return the candidates that a configuration lists as ``tunable``: the default first, then what to try first where fits are few."""
+    return tuple(getattr(config, "tunable", ()))
+
+
+def untuned(config: MethodConfig) -> str:
+    """Return why a configuration has no candidates, in its own words if it has an ``untuned``."""
+    return str(getattr(config, "untuned", "it offers no candidates"))
 
 
 def base_rate_logits(labels: PartialLabels) -> Float[Tensor, " label"]:

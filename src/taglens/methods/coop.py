@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from taglens.backbones.text import TextEncoder
 from taglens.labels.states import PartialLabels
-from taglens.methods.base import Classifier, Method, Scores, Setting, base_rate_logits
+from taglens.methods.base import Candidate, Classifier, Method, Scores, Setting, base_rate_logits
 from taglens.prompts.contexts import PromptContexts
 from taglens.shapes import Features
 
@@ -30,6 +30,17 @@ class CoOp:
     """Number of context vectors; default: as many as the start has tokens, 16 for a random start."""
     prompt_rate: float = 1.0
     """Learning rate of the contexts, relative to the configured rate."""
+
+    tunable: ClassVar[tuple[Candidate, ...]] = (
+        Candidate(),
+        Candidate(rate=10),
+        Candidate(rate=3),
+        Candidate(rate=30),
+        Candidate(rate=10, epochs=2),
+        Candidate(rate=1 / 3),
+        Candidate(rate=3, epochs=2),
+        Candidate(epochs=2),
+    )
 
     def build(self, setting: Setting, text: TextEncoder) -> "CoOpMethod":
         """Make the method with its starting contexts."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from taglens.backbones.text import TextEncoder
-from taglens.methods.base import Classifier, Method, Scores, Setting
+from taglens.methods.base import Candidate, Classifier, Method, Scores, Setting
 from taglens.prompts.contexts import PromptContexts
 from taglens.shapes import FeatureMap, Features
 
@@ -33,6 +33,17 @@ class DualCoOp:
     """Number of context vectors, which start at random (standard deviation 0.02)."""
     prompt_rate: float = 1.0
     """Learning rate of the contexts, relative to the configured rate."""
+
+    tunable: ClassVar[tuple[Candidate, ...]] = (
+        Candidate(),
+        Candidate(rate=3),
+        Candidate(rate=10),
+        Candidate(rate=1 / 3),
+        Candidate(rate=3, epochs=2),
+        Candidate(rate=1 / 3, epochs=2),
+        Candidate(rate=10, epochs=2),
+        Candidate(epochs=2),
+    )
 
     def build(self, setting: Setting, text: TextEncoder) -> "DualCoOpMethod":
         """Make the method with its starting contexts."""

@@ -30,13 +30,13 @@ def standard_length(channels: int) -> float:
     return STEP_EFFECT / math.sqrt(channels)
 
 
-def prior_energy(weights: Float[Tensor, "label channel"]) -> Float[Tensor, ""]:
-    """Return minus the log prior of weights on standardised vectors: their logits have standard deviation 2, about, before any label.
+def prior_energy(weights: Float[Tensor, "label channel"], deviation: float = LOGIT_DEVIATION) -> Float[Tensor, ""]:
+    """Return minus the log prior of weights on standardised vectors: their logits have that standard deviation, about, before any label.
 
     Few known labels cannot pull a vector of hundreds of channels far from zero, many can: the labels themselves set how much is learned.
     """
     length = standard_length(weights.shape[-1])
-    return (length / LOGIT_DEVIATION) ** 2 * weights.square().sum() / 2
+    return (length / deviation) ** 2 * weights.square().sum() / 2
 
 
 class Standardise(nn.Module):

@@ -33,6 +33,17 @@ def method_config(name: str) -> Callable[..., MethodConfig]:
     return METHODS[name]
 
 
+def stored_config(name: str) -> Callable[..., MethodConfig]:
+    """Return what makes the configuration of the method called ``name`` from a saved run's options, which may be an older version's.
+
+    Raises:
+        TagLensError: no such method.
+    """
+    kind = method_config(name)
+    found: Callable[..., MethodConfig] = getattr(kind, "stored", kind)
+    return found
+
+
 def build_config(name: str, options: Mapping[str, Any]) -> MethodConfig:
     """Return the configuration of the method called ``name`` with these options.
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -13,7 +13,8 @@ from taglens.backbones.text import TextEncoder
 from taglens.decoupling.layer import SemanticDecoupling
 from taglens.errors import TagLensError
 from taglens.labels.states import PartialLabels
-from taglens.methods.base import Classifier, Method, Scores, Setting, base_rate_logits
+from taglens.methods.base import Candidate, Classifier, Method, Scores, Setting, base_rate_logits
+from taglens.methods.exact import ExactHead
 from taglens.methods.guide import load_guide
 from taglens.methods.priors import fit_scales, prior_energy, standard_length
 from taglens.prompts.contexts import PromptContexts
@@ -23,7 +24,10 @@ from taglens.shapes import Attention, Features, Known, Logits
 
 @dataclass(frozen=True, kw_only=True)
 class SemanticAware:
-    """z_c = e^t s_c cos(f_c, g_c) + r_c . (f_c / |f_c| - m_c) + b_c, each class predicted independently.
+    """Each class looks at its own positions, guided by its meaning, and is predicted independently.
+
+    The exact head is a Gaussian process over the decoupled and the pooled vector, solved to its end; see ``training.exact``. The gradient
+    head is   z_c = e^t s_c cos(f_c, g_c) + r_c . (f_c / |f_c| - m_c) + b_c.
 
     f_c is the decoupled vector of class c, g_c the text encoder's vector of its prompt. Beyond the paper, each with its own switch:
     attention that starts at CLIP's similarity map, a learned share per class of the pooled vector (``mix``), and a free vector r_c per
@@ -32,10 +36,18 @@ class SemanticAware:
     Source: arXiv 2412.10843 (reconstruction); the switches: docs/log.md.
     """
 
+    head: Literal["auto", "exact", "gradient"] = "auto"
+    """exact: inferred in seconds, nothing held out; gradient: trained in epochs; auto: exact, unless learned prompts, another guide or
+    another start of the attention are asked for, which only the gradient learns."""
     decoupling: bool = True
     """Let each class attend to its own positions; off: the pooled vector (the paper's ablation)."""
-    prompts: Literal["class", "shared", "template"] = "class"
-    """Learned contexts of each class, shared by all classes, or hand-written templates (the paper's ablation)."""
+    reattention: bool = True
+    """Head exact: let the labels teach each class where to look, beyond its name."""
+    rbf: bool = True
+    """Head exact: RBF kernels beside the linear ones."""
+    prompts: Literal["auto", "class", "shared", "template"] = "auto"
+    """Learned contexts of each class, shared by all classes, or hand-written templates (the paper's ablation); auto: what the head can
+    use, templates for exact, class for gradient."""
     guide: str = "text"
     """What tells a class where to look: 'text' (CLIP's embedding of its name) or 'glove:FILE' (the paper's)."""
     attention_start: Literal["similarity", "zero", "random"] = "similarity"
@@ -59,13 +71,45 @@ class SemanticAware:
     kernel: str = "auto"
     """Code that computes the attention; all give the same result."""
 
+    untuned: ClassVar[str] = "the exact head chooses its prior within its one fit"
+
+    @property
+    def tunable(self) -> tuple[Candidate, ...]:
+        """What a sweep may choose between; nothing for the exact head."""
+        if self.exact:
+            return ()
+        template = Candidate(options={"prompts": "template"})
+        return (Candidate(), Candidate(rate=3), Candidate(rate=1 / 3), template, Candidate(epochs=2))
+
     def __post_init__(self) -> None:
         if self.sharpness <= 0 or self.hidden < 1 or min(self.attention_rate, self.prompt_rate) < 0:
             raise TagLensError(f"expected positive sharpness and hidden and rates of at least 0, came {self}")
+        if self.head == "exact" and self._needs_gradient:
+            raise TagLensError(
+                "learned prompts, other guides and other starts of the attention need the head that is trained by gradient: leave out head "
+                f"exact; came prompts {self.prompts}, guide {self.guide}, attention_start {self.attention_start}"
+            )
 
-    def build(self, setting: Setting, text: TextEncoder) -> "SemanticAwareMethod":
+    @property
+    def exact(self) -> bool:
+        """Whether the head is inferred exactly."""
+        return self.head != "gradient" and not self._needs_gradient
+
+    @property
+    def _needs_gradient(self) -> bool:
+        return self.prompts in ("class", "shared") or self.guide != "text" or self.attention_start != "similarity"
+
+    @classmethod
+    def stored(cls, **options: Any) -> "SemanticAware":
+        """Return a saved run's configuration: runs from before there were two heads do not say that theirs was trained by gradient."""
+        return cls(**{"head": "gradient"} | options)
+
+    def build(self, setting: Setting, text: TextEncoder) -> Method:
         """Make the method with its starting weights."""
-        return SemanticAwareMethod(self, setting, text)
+        if not self.exact:
+            return SemanticAwareMethod(self, setting, text)
+        vectors = ensemble(text.encode_texts, setting.prompt_names)
+        return ExactHead(vectors, sharpness=self.sharpness, decoupling=self.decoupling, reattention=self.reattention, rbf=self.rbf)
 
 
 class _Views(NamedTuple):
@@ -77,7 +121,7 @@ class _Views(NamedTuple):
 
 
 class SemanticAwareMethod(Method):
-    """See :class:`SemanticAware`."""
+    """The head that is trained by gradient; see :class:`SemanticAware`."""
 
     template_vectors: Tensor
     guide: Tensor
@@ -196,7 +240,7 @@ def _contexts(config: SemanticAware, setting: Setting, text: TextEncoder) -> Pro
     return PromptContexts(
         text,
         setting.prompt_names,
-        per_class=config.prompts == "class",
+        per_class=config.prompts != "shared",
         start=config.context_start or None,
         context_length=config.context_length,
         seed=setting.seed,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -23,6 +24,8 @@ class ZeroShot:
 
     templates: tuple[str, ...] = TEMPLATES
     """Sentences with {} for the class name."""
+
+    untuned: ClassVar[str] = "nothing to choose"
 
     def build(self, setting: Setting, text: TextEncoder) -> "ZeroShotMethod":
         """Encode the templates once."""

@@ -10,7 +10,7 @@ from taglens.metrics.bootstrap import paired_differences
 from taglens.metrics.calibration import Reliability, expected_calibration_error, reliability
 from taglens.metrics.evaluate import Evaluation, evaluate
 from taglens.metrics.f1 import PrecisionRecallF1, precision_recall_f1
-from taglens.metrics.threshold import best_threshold
+from taglens.metrics.threshold import best_threshold, expected_f1_thresholds, expected_precision_thresholds
 
 __all__ = [
     "Evaluation",
@@ -21,6 +21,8 @@ __all__ = [
     "best_threshold",
     "evaluate",
     "expected_calibration_error",
+    "expected_f1_thresholds",
+    "expected_precision_thresholds",
     "mean_average_precision",
     "paired_differences",
     "pointing_hit",

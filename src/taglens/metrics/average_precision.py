@@ -34,7 +34,8 @@ def average_precision(probabilities: NDArray[Any], labels: Labels, interpolated:
         interpolated: use the all-point envelope.
 
     Returns:
-        (label,) within 0..1; NaN for a class without a known positive.
+        (label,) within 0..1; NaN for a class without a known positive, and for one without a known negative: among positives alone
+        every order is perfect.
 
     Raises:
         TagLensError: the arrays do not fit each other or hold something else.
@@ -64,11 +65,11 @@ def mean_average_precision(per_class: NDArray[np.float64]) -> float:
 
 
 def _one_class(score: Floats, state: States, interpolated: bool) -> float:
-    positives = np.sort(score[state == POSITIVE])
-    if not positives.size:
+    positives, negatives = np.sort(score[state == POSITIVE]), score[state == NEGATIVE]
+    if not (positives.size and negatives.size):
         return float("nan")
     positives_above = positives.size - np.searchsorted(positives, positives, side="left")
-    negatives_above = count_reaching(score[state == NEGATIVE], positives)
+    negatives_above = count_reaching(negatives, positives)
     precision = positives_above / (positives_above + negatives_above)
     if interpolated:  # ascending thresholds: the best precision at this one or a lower one
         precision = np.maximum.accumulate(precision)

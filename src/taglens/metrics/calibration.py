@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taglens.errors import TagLensError
-from taglens.labels.states import POSITIVE, UNKNOWN
+from taglens.labels.states import NEGATIVE, POSITIVE, UNKNOWN
 from taglens.metrics.checking import Labels, checked, chunks, require_probabilities
 
 
@@ -51,9 +51,12 @@ def reliability(probabilities: NDArray[Any], labels: Labels, bins: int = 15) -> 
 def expected_calibration_error(probabilities: NDArray[Any], labels: Labels, bins: int = 15) -> float:
     """Return the mean distance between probability and observed share over the known entries, all classes pooled.
 
-    ECE = sum_b n_b/n |observed_b - probability_b| (Naeini et al. 2015, binary form); NaN if nothing is known.
+    ECE = sum_b n_b/n |observed_b - probability_b| (Naeini et al. 2015, binary form); NaN if nothing is known. A class without a known
+    negative is left out: what is observed of it is 1 whatever is true.
     """
-    found = reliability(probabilities, labels, bins)
+    scores, states = checked(probabilities, labels)
+    both = (states == NEGATIVE).any(0)
+    found = reliability(scores, states, bins) if both.all() else reliability(scores[:, both], states[:, both], bins)
     full = found.count > 0
     if not full.any():
         return float("nan")

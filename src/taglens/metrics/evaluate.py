@@ -8,13 +8,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from taglens.errors import TagLensError
-from taglens.labels.states import POSITIVE
+from taglens.labels.states import NEGATIVE, POSITIVE
 from taglens.metrics.average_precision import average_precision, mean_average_precision
 from taglens.metrics.calibration import expected_calibration_error
 from taglens.metrics.checking import Labels, checked
 from taglens.metrics.f1 import PrecisionRecallF1, precision_recall_f1
 
 TOP_K = 3
+MOST_NAMES = 20
+"""Classes named in a sentence; their lists are whole."""
 
 
 @dataclass(frozen=True)
@@ -25,31 +27,53 @@ class Evaluation:
     images: int
     positives: NDArray[np.int64]
     """Known positives of each class, (label,)."""
+    negatives: NDArray[np.int64]
+    """Known negatives of each class, (label,)."""
     ap: NDArray[np.float64]
-    """Average precision of each class, not interpolated (the headline), (label,); NaN without positives."""
+    """Average precision of each class, not interpolated (the headline), (label,); NaN without positives or without negatives."""
     ap_interpolated: NDArray[np.float64]
     at_half: PrecisionRecallF1
     """Predicted where probability >= 0.5."""
     at_top: PrecisionRecallF1
-    """Predicted are the three most probable classes."""
+    """Predicted are those of the three most probable classes that reach 0.5: the published form."""
+    at_top_plain: PrecisionRecallF1
+    """Predicted are the three most probable classes, whatever their probability."""
     at_thresholds: PrecisionRecallF1 | None
     """Predicted where probability >= the class's own threshold, if thresholds were given."""
     calibration_error: float
+    """Over the classes with negatives; NaN without any."""
 
     @property
     def mAP(self) -> float:
-        """Mean of ``ap`` over the classes with positives."""
+        """Mean of ``ap`` over the classes with positives and negatives."""
         return mean_average_precision(self.ap)
 
     @property
     def mAP_interpolated(self) -> float:
-        """Mean of ``ap_interpolated`` over the classes with positives."""
+        """Mean of ``ap_interpolated`` over the classes with positives and negatives."""
         return mean_average_precision(self.ap_interpolated)
 
     @property
     def classes_without_positives(self) -> tuple[str, ...]:
-        """The classes left out of every mean."""
+        """The classes left out of every mean because nothing present is known of them."""
         return tuple(name for name, count in zip(self.classes, self.positives, strict=True) if not count)
+
+    @property
+    def classes_without_negatives(self) -> tuple[str, ...]:
+        """The classes with known positives alone: no order of them is wrong and no tag is, so they are left out of every number."""
+        counts = zip(self.classes, self.positives, self.negatives, strict=True)
+        return tuple(name for name, positives, negatives in counts if positives and not negatives)
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """What is not reported, and why, in sentences."""
+        said = []
+        if self.classes_without_positives:
+            said.append(f"left out of the means, no known positive: {_listed(self.classes_without_positives)}")
+        if alone := self.classes_without_negatives:
+            none = " (so there is no precision, F1 or ECE)" if not self.negatives.any() else ""
+            said.append(f"left out of all numbers, no known absent cell, so that nothing could be wrong{none}: {_listed(alone)}")
+        return tuple(said)
 
     def to_json(self) -> dict[str, Any]:
         """Return everything in percent, None where undefined."""
@@ -58,16 +82,20 @@ class Evaluation:
             "mAP_interpolated": _percent(self.mAP_interpolated),
             **self.at_half.to_json(),
             **self.at_top.to_json(f"_top{TOP_K}"),
+            **self.at_top_plain.to_json(f"_top{TOP_K}_plain"),
             **(self.at_thresholds.to_json("_thresholds") if self.at_thresholds else {}),
             "ECE": _percent(self.calibration_error),
             "images": self.images,
             "classes": len(self.classes),
             "classes_without_positives": list(self.classes_without_positives),
+            "classes_without_negatives": list(self.classes_without_negatives),
+            "left_out": list(self.left_out),
             "per_class": {
                 name: {
                     "ap": _percent(self.ap[i]),
                     "ap_interpolated": _percent(self.ap_interpolated[i]),
                     "positives": int(self.positives[i]),
+                    "negatives": int(self.negatives[i]),
                 }
                 for i, name in enumerate(self.classes)
             },
@@ -77,7 +105,7 @@ class Evaluation:
 def evaluate(probabilities: NDArray[Any], labels: Labels, classes: Sequence[str], thresholds: ArrayLike | None = None) -> Evaluation:
     """Compute every metric of ``probabilities`` (image, label) against the known ``labels`` (image, label).
 
-    CF1, OF1 and their parts are the field's: probability >= 0.5, and the three most probable classes. ``thresholds``
+    CF1, OF1 and their parts are the field's: probability >= 0.5, and among these the three most probable classes. ``thresholds``
     (one number or one for each class) adds the same numbers at a run's own thresholds.
 
     Raises:
@@ -90,13 +118,19 @@ def evaluate(probabilities: NDArray[Any], labels: Labels, classes: Sequence[str]
         classes=tuple(classes),
         images=len(states),
         positives=np.count_nonzero(states == POSITIVE, axis=0),
+        negatives=np.count_nonzero(states == NEGATIVE, axis=0),
         ap=average_precision(scores, states),
         ap_interpolated=average_precision(scores, states, interpolated=True),
         at_half=precision_recall_f1(scores, states),
         at_top=precision_recall_f1(scores, states, top_k=TOP_K),
+        at_top_plain=precision_recall_f1(scores, states, 0.0, top_k=TOP_K),
         at_thresholds=None if thresholds is None else precision_recall_f1(scores, states, thresholds),
         calibration_error=expected_calibration_error(scores, states),
     )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:MOST_NAMES]) + (f" and {len(names) - MOST_NAMES:,} more" if len(names) > MOST_NAMES else "")
 
 
 def _percent(value: float | np.float64) -> float | None:

@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from taglens.version import VERSION
 
-SCORES = ("mAP", "mAP_interpolated", "CF1", "OF1", "CP", "CR", "OP", "OR", "CF1_top3", "OF1_top3")
+SCORES = ("mAP", "mAP_interpolated", "CF1", "OF1", "CF1_thresholds", "OF1_thresholds", "CP", "CR", "OP", "OR", "CF1_top3", "OF1_top3")
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,10 @@ def score_table(results: Mapping[str, Mapping[str, Any]]) -> list[ScoreRow]:
 def display_name(name: str) -> str:
     """Return a method's or metric's name as people write it.
 
-    >>> display_name("semantic_aware"), display_name("CF1_top3")
-    ('semantic aware', 'CF1 top 3')
+    >>> display_name("semantic_aware"), display_name("CF1_top3"), display_name("OF1_thresholds")
+    ('semantic aware', 'CF1 top 3', 'OF1 at thresholds')
     """
-    return name.replace("_top3", " top 3").replace("_", " ")
+    return name.replace("_top3", " top 3").replace("_thresholds", " at thresholds").replace("_", " ")
 
 
 @cache

@@ -215,7 +215,7 @@ def _next_name(run: Path) -> Path:
 def _options(config: RunConfig) -> Iterator[str]:
     """Yield the options of ``taglens train`` that stay the same for another table."""
     yield from ("--backbone", config.data.backbone)
-    yield from _changed(config.data, DataConfig(data=""), ("image_size", "backbone_precision", "views"))
+    yield from _changed(config.data, DataConfig(data=""), ("image_size", "backbone_precision", "map", "views"))
     yield from ("--method", config.method)
     if config.method_options:
         yield "--method-options"

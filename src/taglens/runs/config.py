@@ -4,12 +4,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from taglens.backbones.precision import Precision
+from taglens.backbones.choices import MapChoice, Precision
 from taglens.datasets.pictures import OnBadImage
 from taglens.datasets.source import DataOptions
 from taglens.errors import TagLensError
 from taglens.labels.hiding import SettingName
-from taglens.training.config import Machines, TrainConfig
+from taglens.training.config import Checked, Machines, TrainConfig
+
+FOR_PHOTOS, FOR_SCENES = "RN101/openai", "tiny"
+"""The backbones that ``auto`` means: the paper's CLIP for a user's own pictures, the embedded one for drawn scenes."""
+DATA_BEFORE = {"map": "plain"}
+"""Settings of the data that earlier versions did not write, as they were then."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,12 +23,16 @@ class DataConfig:
 
     data: str
     """A CSV, Parquet or JSON table, or name:root such as voc2007:/data/VOCdevkit."""
-    backbone: str = "tiny"
-    """tiny, MODEL/TAG of open_clip such as RN101/openai, hf-hub:..., or a local path.json:path.safetensors."""
+    backbone: str = "auto"
+    """MODEL/TAG of open_clip, hf-hub:..., a local path.json:path.safetensors, or tiny, which knows drawn things only; auto: RN101/openai,
+    the paper's CLIP, and tiny for drawn scenes."""
     image_size: int | None = None
     """Side of the pictures in pixels; none: the backbone's own. 448 is the field's."""
     backbone_precision: Precision = "auto"
     """Number format of the backbone's products; auto: bfloat16 on a GPU that has it, else float32."""
+    map: MapChoice = "auto"
+    """What a ViT's dense map is read from: its last block's output, the values of its attention, or its attention from queries to
+    queries; auto: self_attention for CLIP's ViTs, plain for all others, which have no choice."""
     views: int = 1
     """Views of each training picture: 1 as it is, 2 with its mirror image, more with seeded crops; each epoch sees one, at random."""
     names: Mapping[str, str] = field(default_factory=dict)
@@ -40,6 +49,13 @@ class DataConfig:
     def __post_init__(self) -> None:
         if self.views < 1:
             raise TagLensError(f"--views is the number of views of each training picture, at least 1; came {self.views}")
+        if self.backbone == "auto":
+            object.__setattr__(self, "backbone", FOR_SCENES if self.drawn else FOR_PHOTOS)
+
+    @property
+    def drawn(self) -> bool:
+        """Whether the pictures are drawn scenes, which the backbone tiny was made for."""
+        return self.data.startswith("scenes:")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,8 +73,17 @@ class RunConfig:
     """How labels are hidden; --known is then the setting's amount, such as 1 label per picture for single_positive."""
     seed: int = 0
     """Seed of the hidden labels."""
+    for_precision: float | None = None
+    """Choose thresholds at which at least this share of a class's tags is expected to be right, such as 0.9; none: the best F1."""
+    checked: Checked = "auto"
+    """How the labels came about: present and absent cells checked alike, at different rates (by-value), or only present things written
+    down (tags-alone); auto: what the labels themselves say. by-value and tags-alone need the exact head of semantic_aware."""
     training: TrainConfig = field(default_factory=TrainConfig)
     machines: Machines = field(default_factory=Machines)
+
+    def __post_init__(self) -> None:
+        if self.for_precision is not None and not 0 < self.for_precision < 1:
+            raise TagLensError(f"--for-precision is a share above 0 and below 1, such as 0.9; came {self.for_precision:g}")
 
 
 def option_value(text: str) -> object:

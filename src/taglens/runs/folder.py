@@ -10,12 +10,14 @@ from typing import Any, TypeVar, get_type_hints
 
 from taglens.errors import OutputError, RunError, TagLensError
 from taglens.outputs import new_folder, read_object, write_json
-from taglens.runs.config import RunConfig
+from taglens.runs.config import DATA_BEFORE, RunConfig
 from taglens.runs.record import differences, to_json
 
 FORMAT = 1
 """Version of config.json and of what lies beside it."""
 CONFIG, CHECKPOINTS, LAST_FILE = "config.json", "checkpoint", "report.html"
+LATER = ("for_precision", "checked")
+"""Settings that the first runs did not have; their defaults are what was done then."""
 SETTINGS = ("data", "method", "method_options", "known", "setting", "seed", "training")
 _PLACES = ("data.cache", "data.device", "hashes.pictures")
 """Where a run is computed; and what is known only at its end."""
@@ -77,7 +79,8 @@ def _has_run(out: Path) -> bool:
 def _require_same(folder: Path, description: Mapping[str, Any]) -> None:
     # read as a configuration, so that a setting which the run's version did not have is its default
     before = to_json(read_config(folder)) | {"hashes": read_settings(folder)["hashes"]}
-    found = differences(*({name: facts.get(name) for name in (*SETTINGS, "hashes")} for facts in (before, description)), apart=_PLACES)
+    compared = (*SETTINGS, *LATER, "hashes")
+    found = differences(*({name: facts.get(name) for name in compared} for facts in (before, description)), apart=_PLACES)
     if found:
         listed = "\n  ".join(found)
         raise RunError(f"{folder} holds a run of other settings or data:\n  {listed}\nask for the same, or choose another --out")
@@ -125,6 +128,8 @@ def read_config(folder: Path) -> RunConfig:
     facts["method_options"] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in dict(facts["method_options"]).items()
     }
+    if isinstance(facts["data"], dict):
+        facts["data"] = DATA_BEFORE | facts["data"]
     try:
         return _build(RunConfig, facts)
     except (TypeError, ValueError, KeyError) as error:

@@ -47,11 +47,11 @@ def read_parts(config: DataConfig) -> tuple[LabelTable, LabelTable | None, tuple
     """
     train = read_data(config.data, "train", config.options)
     if train.splits is None and ":" not in config.data:
-        return train, None, (*train.warnings, "no split column, so nothing to test on: the numbers are of held-out training labels")
+        return train, None, (*train.warnings, "no split column, so nothing to test on: the numbers are of left-out training labels")
     try:
         test = read_data(config.data, "test", config.options)
     except TableError as error:
-        return train, None, (*train.warnings, f"no test part ({error}): the numbers are of held-out training labels")
+        return train, None, (*train.warnings, f"no test part ({error}): the numbers are of left-out training labels")
     return train, align_classes(test, train.classes, "the training part"), tuple(dict.fromkeys(train.warnings + test.warnings))
 
 
@@ -61,7 +61,8 @@ def open_backbone(config: DataConfig) -> Backbone:
     Raises:
         BackboneError: it cannot be loaded.
     """
-    return load_backbone(config.backbone, image_size=config.image_size, precision=config.backbone_precision).to(config.device)
+    loaded = load_backbone(config.backbone, image_size=config.image_size, precision=config.backbone_precision, map=config.map)
+    return loaded.to(config.device)
 
 
 def prepare(config: DataConfig, *, progress: bool = True) -> Prepared:

@@ -128,15 +128,35 @@ def _label_rows(content: ReportContent) -> list[dict[str, Any]]:
 
 def _settings(data: str, prepared: Prepared, result: RunResult) -> dict[str, str]:
     labels = result.labels.labels
-    held_out = f"held-out labels of {len(result.fit.held_out):,} training pictures"
     return {
         "Data": data,
         "Trained on": f"{len(result.labels):,} pictures, {len(result.labels.classes)} classes",
         "Known labels": f"{int(labels.known.sum()):,} ({100 * labels.known.mean():.1f} %), {int(labels.positive.sum()):,} positive",
-        "Tested on": held_out if prepared.test is None else f"{len(prepared.test.table):,} pictures of the test part",
+        "Tested on": f"{result.evaluated_on}: {result.evaluation.images:,} pictures",
+        "Thresholds": _rules(result),
         "Backbone": f"{backbone_name(prepared.backbone.spec)}, {prepared.backbone.transform.size} px",
-        "Training": f"{len(result.fit.history)} epochs, epoch {result.fit.epoch} kept, {result.seconds:.0f} seconds",
+        **_training(result),
     }
+
+
+def _training(result: RunResult) -> dict[str, str]:
+    """Return how it was trained, and for an exact head what its learned parts brought."""
+    choices = result.fit.choices
+    if not choices:
+        return {"Training": f"{len(result.fit.history)} epochs, epoch {result.fit.epoch} kept, {result.seconds:.0f} seconds"}
+    weights = ", ".join(f"{name.replace('_', ' ')} {weight:g}" for name, weight in choices["weights"].items())
+    losses, chosen = choices["losses"], choices["following"]
+    kept = f"kept with lambda {chosen:g}" if chosen else "not kept"
+    losses_said = f"leave-one-out loss {losses[0.0]:.1f} nats without, {losses[chosen]:.1f} with, on a sample of the labels"
+    return {
+        "Training": f"inferred exactly in {result.seconds:.1f} seconds; weights of the kernels: {weights}",
+        "Learned attention": f"{kept}: {losses_said}",
+    }
+
+
+def _rules(result: RunResult) -> str:
+    rule = "one half" if result.thresholds is None else result.thresholds.rule
+    return rule if result.baseline_rule in ("", rule) else f"{rule}; zero-shot's: {result.baseline_rule}"
 
 
 def _gallery(part: PreparedPart, result: RunResult) -> list[GalleryItem]:

@@ -6,14 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from taglens.labels.hiding import hide
 from taglens.labels.inspection import label_warnings
 from taglens.labels.table import LabelTable
 from taglens.methods import MethodConfig, build_config
-from taglens.metrics import Evaluation, evaluate
-from taglens.metrics.threshold import best_threshold
+from taglens.methods.exact import ExactHead
+from taglens.metrics import evaluate
 from taglens.outputs import csv_text, write_json, write_text
 from taglens.recognizer import Recognizer
 from taglens.runs.config import RunConfig
@@ -21,8 +22,11 @@ from taglens.runs.folder import CHECKPOINTS, claim_run, finish_run, remove_unsta
 from taglens.runs.prepare import Prepared, PreparedPart, prepare, read_parts
 from taglens.runs.record import backbone_name, data_hash, environment, picture_hash, table_hashes, to_json
 from taglens.runs.report import report_content, write_report
-from taglens.runs.result import RunResult, Trained, history_csv, metrics
-from taglens.training.fit import FitResult, fit
+from taglens.runs.result import Judged, RunResult, Trained, evaluated_on, history_csv, metrics
+from taglens.runs.thresholds import Thresholds, from_held_out, from_probabilities, require_held_out, write_run_thresholds
+from taglens.training.data import hold_out, without
+from taglens.training.exact.checked import Counts, require_counts
+from taglens.training.fit import FitResult, fit, require_exact
 
 
 def train_run(
@@ -44,8 +48,10 @@ def train_run(
         TagLensError: something of the configuration, the data or the outputs cannot be used.
     """
     method = build_config(config.method, config.method_options)
+    require_exact(getattr(method, "exact", False), config.checked)
     train, test, notes = read_parts(config.data)
     masked = masked_table(train, config)
+    require_counts(Counts.of(torch.tensor(masked.labels.values)), config.checked)
     warnings = (*notes, *label_warnings(masked))
     description = to_json(config) | {"hashes": table_hashes(masked) | {"data": data_hash(train, test)}} | environment()
     folder = claim_run(Path(out), description, force=force, resume=resume)
@@ -77,16 +83,21 @@ def run_prepared(
     """Train and evaluate on prepared data; the mask is drawn over the whole training table, then skipped pictures leave it."""
     masked = prepared.train.kept(masked_table(prepared.train.whole, config))
     trained = fit_prepared(config, method, prepared, masked, progress=progress, checkpoints=checkpoints)
-    zero_shot = replace(config, method="zero_shot", method_options={})
-    baseline = fit_prepared(zero_shot, build_config("zero_shot", {}), prepared, masked, progress=False).recognizer
-    part, rows = evaluated_part(prepared, masked, trained.fit)
+    zero_shot = replace(config, method="zero_shot", method_options={}, for_precision=None, checked="auto")
+    before = fit_prepared(zero_shot, build_config("zero_shot", {}), prepared, masked, progress=False)
+    judged = judge(prepared, masked, trained)
     return RunResult(
         recognizer=trained.recognizer,
         labels=masked,
         fit=trained.fit,
-        evaluation=_evaluate(trained.recognizer, part, rows),
-        baseline=_evaluate(baseline, part, rows),
+        evaluation=evaluate(judged.probabilities, judged.labels, masked.classes, trained.recognizer.thresholds),
+        baseline=evaluate(
+            score_rows(before.recognizer, judged.part, judged.rows), judged.labels, masked.classes, before.recognizer.thresholds
+        ),
         seconds=trained.seconds,
+        evaluated_on=evaluated_on(prepared, trained.fit),
+        thresholds=trained.thresholds,
+        baseline_rule=before.thresholds.rule,
     )
 
 
@@ -102,36 +113,56 @@ def fit_prepared(
     """Train on prepared data with the labels of ``masked``, the prepared training table with labels hidden.
 
     ``checkpoints`` is a folder for the state after every epoch, from which a killed training goes on.
+
+    Raises:
+        TrainingError: training failed, or a precision is asked for and too few labels are held out to choose a threshold for it.
     """
     start = time.perf_counter()
     backbone = prepared.backbone
     recognizer = Recognizer.create(backbone, config.method, method, masked.classes, prepared.prompt_names, seed=config.training.seed)
-    accelerator = "gpu" if backbone.device.type == "cuda" else "cpu"
+    filled = masked.of_kind("predicted")
+    if config.for_precision is not None and not isinstance(recognizer.method, ExactHead):
+        held_out = hold_out(without(masked.labels, filled), config.training.holdout, config.training.seed)[1]
+        require_held_out(masked.labels.rows(held_out), config.for_precision)
     found = fit(
         recognizer.method,
         backbone.texts(),
         prepared.train.features,
         masked.labels,
         config.training,
-        accelerator=accelerator,
+        accelerator=backbone.device.type,
         machines=config.machines,
         progress=progress,
         checkpoints=checkpoints,
-        filled=masked.of_kind("predicted"),
+        filled=filled,
+        checked=config.checked,
     )
     recognizer.refresh()
-    if len(found.held_out):
-        labels = masked.labels.rows(found.held_out)
-        recognizer.thresholds[:] = best_threshold(score_rows(recognizer, prepared.train, found.held_out), labels)
-    return Trained(recognizer, found, time.perf_counter() - start)
+    thresholds = _thresholds(recognizer, found, prepared.train, masked, config.for_precision)
+    recognizer.thresholds[:] = thresholds.values
+    return Trained(recognizer, found, time.perf_counter() - start, thresholds)
 
 
-def evaluated_part(prepared: Prepared, masked: LabelTable, fitted: FitResult) -> tuple[PreparedPart, NDArray[np.int64]]:
-    """Return the test part, or where there is none the held-out training pictures with the labels that are known."""
+def _thresholds(recognizer: Recognizer, found: FitResult, part: PreparedPart, masked: LabelTable, precision: float | None) -> Thresholds:
+    if found.probabilities is not None:
+        return from_probabilities(found.probabilities, masked.labels, masked.classes, precision)
+    return from_held_out(lambda rows: score_rows(recognizer, part, rows), masked.labels, found.held_out, precision)
+
+
+def judge(prepared: Prepared, masked: LabelTable, trained: Trained) -> Judged:
+    """Return what a run is judged on: the test part; without one training labels that took no part in their own probability.
+
+    These are by leave-one-out the known ones, those that a model filled left out, else the labels of the held-out pictures.
+    """
     if prepared.test is not None:
-        return prepared.test, np.arange(len(prepared.test.table))
-    rows = fitted.held_out if len(fitted.held_out) else np.arange(len(masked))
-    return replace(prepared.train, table=masked), rows
+        rows = np.arange(len(prepared.test.table))
+        return Judged(prepared.test, rows, prepared.test.table.labels, score_rows(trained.recognizer, prepared.test, rows))
+    if trained.fit.probabilities is not None:
+        sure = without(masked.labels, masked.of_kind("predicted"))
+        rows = np.flatnonzero(sure.known.any(1))
+        return Judged(prepared.train, rows, sure.rows(rows), trained.fit.probabilities[rows])
+    rows = trained.fit.held_out if len(trained.fit.held_out) else np.arange(len(masked))
+    return Judged(prepared.train, rows, masked.labels.rows(rows), score_rows(trained.recognizer, prepared.train, rows))
 
 
 def score_rows(recognizer: Recognizer, part: PreparedPart, rows: NDArray[np.int64], batch: int = 256) -> NDArray[np.float32]:
@@ -144,10 +175,6 @@ def score_rows(recognizer: Recognizer, part: PreparedPart, rows: NDArray[np.int6
     return np.concatenate(blocks) if blocks else np.zeros((0, len(recognizer.classes)), np.float32)
 
 
-def _evaluate(recognizer: Recognizer, part: PreparedPart, rows: NDArray[np.int64]) -> Evaluation:
-    return evaluate(score_rows(recognizer, part, rows), part.table.labels.rows(rows), recognizer.classes, recognizer.thresholds)
-
-
 def summary(config: RunConfig, train: LabelTable, test: LabelTable | None) -> str:
     """Return what is about to happen, in one block."""
     counts = train.labels.counts()
@@ -157,17 +184,25 @@ def summary(config: RunConfig, train: LabelTable, test: LabelTable | None) -> st
         f"{config.method} on {config.data.data}: {len(train):,} training pictures, {len(train.classes)} classes, "
         f"{known:,} known labels ({100 * known / cells:.1f} %), {int(counts.positive.sum()):,} of them positive; "
         f"{'no test part' if test is None else f'{len(test):,} test pictures'}; backbone {backbone_name(config.data.backbone)}, "
-        f"{config.training.epochs} epochs on {config.data.device}"
+        f"{_effort(config)} on {config.data.device}"
     )
+
+
+def _effort(config: RunConfig) -> str:
+    exact = getattr(build_config(config.method, config.method_options), "exact", False)
+    return "inferred exactly" if exact else f"{config.training.epochs} epochs"
 
 
 def _write_run(folder: Path, config: RunConfig, prepared: Prepared, result: RunResult, warnings: tuple[str, ...]) -> None:
     """Write the weights first: whatever happens later, the training is kept."""
     result.recognizer.save(folder, force=True)  # the folder is this run's own, perhaps with what a killed one wrote
+    trained = result.recognizer
+    write_run_thresholds(folder, trained.classes, trained.thresholds, result.labels.labels, result.fit.probabilities)
     result.labels.write(folder / "labels.parquet", force=True)
     write_text(folder / "history.csv", history_csv(result.fit.history))
     skipped = [*prepared.train.features.skipped, *([] if prepared.test is None else prepared.test.features.skipped)]
     if skipped:
         write_text(folder / "skipped.csv", csv_text(("image", "reason"), skipped))
     write_json(folder / "metrics.json", metrics(config, prepared, result))
-    write_report(folder, report_content(config.method, config.data.data, prepared, result, warnings))
+    notes = (*warnings, *result.evaluation.left_out, *result.checked, *result.warnings)
+    write_report(folder, report_content(config.method, config.data.data, prepared, result, notes))

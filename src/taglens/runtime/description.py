@@ -36,7 +36,7 @@ class ModelDescription:
     calibration: Mapping[str, Any] | None = None
     """How probabilities were calibrated, folded into the graph; None: they are the method's own."""
     origin: Mapping[str, Any] = field(default_factory=dict)
-    """Method, backbone, fingerprint of its weights and versions."""
+    """Method, backbone, fingerprint of its weights, its dense map, and versions."""
 
     def to_metadata(self) -> dict[str, str]:
         """Return the metadata entries of the file."""

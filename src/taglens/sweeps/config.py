@@ -24,16 +24,23 @@ class SweepConfig:
     methods: tuple[str, ...]
     """Methods, variants or groups, see ``taglens.sweeps.variants``."""
     seeds: int = 1
-    """Number of repetitions, seeds 0, 1, ...; each changes the hidden labels and the training."""
+    """Number of masks: seeds 0, 1, ... of the hidden labels. The seed of the training is the same for all, --training.seed."""
     setting: SettingName = "proportion"
     """How labels are hidden."""
     class_names: tuple[NameSource, ...] = ("own",)
     """How prompts call the classes: own names, codes that mean nothing ("class a1"), shuffled among each other; each method with each."""
+    tuning_fits: int = 5
+    """Fits with which each method chooses its rates, prior and epochs at the shares nearest to 10, 50 and 90 %, by the loss of held-out
+    training labels on the first mask; other shares take the nearest one's choice. 0: defaults for all."""
     training: TrainConfig = field(default_factory=TrainConfig)
 
     def __post_init__(self) -> None:
         if self.seeds < 1:
             raise TagLensError(f"--seeds is the number of repetitions, at least 1; came {self.seeds}")
+        if self.tuning_fits < 0 or self.tuning_fits == 1:
+            raise TagLensError(f"--tuning-fits is 0 (defaults for all) or at least 2, so that there is a choice; came {self.tuning_fits}")
+        if self.tuning_fits and not self.training.holdout:
+            raise TagLensError("tuning needs held-out training labels: ask for --training.holdout above 0, or --tuning-fits 0")
         if not self.known or len(set(self.known)) < len(self.known):
             raise TagLensError(f"--known needs one or more different amounts, came {self.known}")
         if not self.class_names or len(set(self.class_names)) < len(self.class_names):

@@ -1,6 +1,5 @@
 """What a sweep consists of, and whether a folder belongs to it."""
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,15 +7,17 @@ from typing import Any
 
 from taglens.errors import RunError, TagLensError
 from taglens.outputs import read_object, safe_name, write_json
-from taglens.runs.config import DataConfig, RunConfig
+from taglens.runs.config import DATA_BEFORE, DataConfig, RunConfig
 from taglens.runs.record import differences, environment, to_json
 from taglens.sweeps.config import SweepConfig
 from taglens.sweeps.variants import Variant, parse_variants
 
 FORMAT = 1
 SETTINGS_FILE = "sweep.json"
-_ELSEWHERE = ("cache", "device")
-"""Where data are computed and kept changes no result."""
+BEFORE = {"tuning_fits": 0, "seeds": "of masks and training"}
+"""Settings that earlier versions did not write, as they were then."""
+_ELSEWHERE = ("cache", "device", "map")
+"""Where data are computed and kept changes no result; which map was asked for neither: the one that was used is among what was found."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +27,9 @@ class SweepRun:
     variant: Variant
     known: float
     seed: int
+    """Seed of the hidden labels."""
+    tuning: Mapping[str, Any] | None = None
+    """How the variant's settings were chosen, if they were."""
 
     @property
     def name(self) -> str:
@@ -33,8 +37,7 @@ class SweepRun:
         return f"{safe_name(self.variant.label)}-known{self.known:g}-seed{self.seed}"
 
     def config(self, sweep: SweepConfig) -> RunConfig:
-        """Return the run in full; the seed changes the mask and the training together."""
-        training = self.variant.train_config(sweep.training)
+        """Return the run in full."""
         return RunConfig(
             data=sweep.data,
             method=self.variant.method,
@@ -42,7 +45,7 @@ class SweepRun:
             known=self.known,
             setting=sweep.setting,
             seed=self.seed,
-            training=dataclasses.replace(training, seed=training.seed + self.seed),
+            training=self.variant.train_config(sweep.training),
         )
 
 
@@ -70,6 +73,8 @@ def describe(config: SweepConfig, facts: Mapping[str, Any]) -> dict[str, Any]:
             "data": _data(config.data),
             "setting": config.setting,
             "training": to_json(config.training),
+            "tuning_fits": config.tuning_fits,
+            "seeds": "of masks",
             "methods": {variant.label: _variant(variant, config) for variant in variants},
             "found": to_json(dict(facts)),
         },
@@ -132,11 +137,16 @@ def _variant(variant: Variant, config: SweepConfig) -> dict[str, Any]:
     return {"method": variant.method, "options": options, "training": training, "class_names": variant.class_names}
 
 
+def _with_map(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings with the map that was used; earlier versions did not say it."""
+    return {**settings, "found": DATA_BEFORE | settings["found"]}
+
+
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     added = [name for name in now["grid"]["methods"] if name not in before["grid"]["methods"]]
     # a setting that the folder's version did not have is its default
-    settings = before["settings"] | {"data": _data(DataConfig(data="")) | before["settings"]["data"]}
-    lines = differences(settings, now["settings"], apart=tuple(f"methods.{name}." for name in added))
+    settings = BEFORE | _with_map(before["settings"]) | {"data": _data(DataConfig(data="")) | before["settings"]["data"]}
+    lines = differences(settings, _with_map(now["settings"]), apart=tuple(f"methods.{name}." for name in added))
     missing = [value for value in before["grid"]["known"] if value not in now["grid"]["known"]]
     lines += [f"known: {before['grid']['known']} in the folder, {now['grid']['known']} now"] * bool(missing)
     lines += [f"seeds: {before['grid']['seeds']} in the folder, {now['grid']['seeds']} now"] * (

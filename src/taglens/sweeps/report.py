@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from html import escape
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from taglens.outputs import csv_text, write_json, write_text
-from taglens.pages.page import page
+from taglens.pages.page import SCORES, page, score_table
 from taglens.pages.plots import STYLE, inline_svg
 from taglens.runs.record import backbone_name
 from taglens.sweeps.results import Comparison, SweepResult, compare, summary_csv
 from taglens.sweeps.tables import Grid, TableRow, latex, markdown, published_rows, table_csv, table_rows
+from taglens.sweeps.tuning import Trial, trials_csv
 
 COLOURS = ("#2f7fc1", "#2c9c69", "#b058c0", "#c08a1e", "#d0556d", "#6f7f8f", "#3aa6a6", "#8a6d4b")
 """Readable on light and on dark; the first method of interest takes the page's accent."""
@@ -42,11 +44,35 @@ class SweepReport:
         """What the table shows, in a sentence."""
         settings, seeds = self.sweep.description["settings"], len(self.sweep.seeds)
         amounts = "shares of known labels" if self.grid.shares else "known labels"
+        spread = " and standard deviation" if seeds > 1 else ""
         return (
             f"{self.metric} (percent) on {settings['data']['data']} with {backbone_name(settings['data']['backbone'])} "
             f"for {amounts}, "
-            f"hidden by '{settings['setting']}'; mean{' and standard deviation' if seeds > 1 else ''} over {seeds} seed{'s' * (seeds > 1)}"
+            f"hidden by '{settings['setting']}'; mean{spread} over {seeds} seed{'s' * (seeds > 1)}; "
+            f"{self.tuning}"
         )
+
+    @property
+    def tuning(self) -> str:
+        """How the methods' options were chosen and what that cost."""
+        plan = self.sweep.description.get("tuning", {"fits": 0})
+        if not plan["fits"]:
+            return "every method at the options that it was given, none tuned"
+        amounts = ", ".join(self.grid.heading(known) for known in plan["known"])
+        costs = ", ".join(
+            f"{cost.method} {cost.fits} in {cost.tuning_seconds:,.0f} s" if cost.fits else f"{cost.method} 0 ({cost.none})"
+            for cost in self.sweep.costs
+        )
+        return (
+            f"options chosen by the loss of held-out training labels, up to {plan['fits']} fits a method at each of {amounts} of the first "
+            f"mask, elsewhere as at the nearest of them; tuning fits: {costs}"
+        )
+
+    @property
+    def choices(self) -> list[tuple[Trial, Trial]]:
+        """The chosen candidates, each with the default at the same amount."""
+        defaults = {(trial.method, trial.known): trial for trial in self.sweep.trials if not trial.candidate}
+        return [(trial, defaults.get((trial.method, trial.known), trial)) for trial in self.sweep.trials if trial.chosen]
 
 
 def make_report(
@@ -59,13 +85,14 @@ def make_report(
     """
     grid = sweep.grid(metric)
     rows = table_rows(grid, published_rows(sweep.description["settings"], metric))
-    chosen = sweep.pair(pair)
-    comparison = None if chosen is None else compare(sweep, *chosen, samples=samples)
+    chosen = sweep.pair(pair, metric)
+    comparison = None if chosen is None else compare(sweep, *chosen, metric=metric, samples=samples)
     return SweepReport(name, sweep, metric, grid, rows, comparison)
 
 
 def write_sweep_report(folder: Path, reports: Sequence[SweepReport], *, force: bool = False) -> list[Path]:
-    """Write report.html with all sweeps, and for each its table (.md, .csv, .tex), classes.csv, significance.json and runs.csv.
+    """Write report.html with all sweeps, and for each its table (.md, .csv, .tex), tuning.csv, classes.csv, significance.json
+    and runs.csv.
 
     With several sweeps the files of each lie in a folder of its name.
 
@@ -81,6 +108,8 @@ def write_sweep_report(folder: Path, reports: Sequence[SweepReport], *, force: b
             "table.tex": latex(report.grid, report.rows, report.caption),
             "runs.csv": summary_csv(report.sweep.rows.values()),
         }
+        if report.sweep.trials:
+            texts["tuning.csv"] = trials_csv(report.sweep.trials)
         if report.comparison is not None:
             texts["classes.csv"] = classes_csv(report.comparison)
             write_json(home / "significance.json", significance(report.comparison), force=force)
@@ -99,16 +128,31 @@ def render(reports: Sequence[SweepReport]) -> str:
         leading = report.comparison.first if report.comparison else None
         svg = sweep_curves(report.grid, report.rows, leading, report.metric)
         curves.append(Markup(svg.replace("sweepmap", f"sweep{number}map")))  # ids are one name space in a page
-    return page("sweep.html.j2", reports=list(zip(reports, curves, strict=True)), settings=[_settings(report) for report in reports])
+    return page(
+        "sweep.html.j2",
+        reports=list(zip(reports, curves, strict=True)),
+        settings=[_settings(report) for report in reports],
+        means=[score_table(mean_scores(report.sweep)) for report in reports],
+    )
+
+
+def mean_scores(sweep: SweepResult) -> dict[str, dict[str, float | None]]:
+    """Return each method's metrics (percent), means over the amounts and seeds that all methods have; None where one lacks it."""
+    shared = [key for key in product(sweep.known, sweep.seeds) if all((name, *key) in sweep.rows for name in sweep.methods)]
+    found: dict[str, dict[str, float | None]] = {}
+    for name in sweep.methods:
+        rows = [sweep.rows[name, *key] for key in shared]
+        columns = {score: [row[score] for row in rows if row.get(score) is not None] for score in SCORES}
+        found[name] = {score: float(np.mean(values)) if rows and len(values) == len(rows) else None for score, values in columns.items()}
+    return found
 
 
 def significance(comparison: Comparison) -> dict[str, Any]:
-    """Return the paired tests as JSON values, percent points of mAP."""
+    """Return the paired tests as JSON values, percent points of the metric."""
     by_known = {f"{known:g}": asdict(found) for known, found in comparison.by_known.items()}
     test = "paired bootstrap over test pictures: same masks, same pictures; 95 % interval, two-sided p (taglens.metrics.bootstrap)"
-    return {"first": comparison.first, "second": comparison.second, "test": test, "overall": asdict(comparison.overall)} | {
-        "by_known": by_known
-    }
+    names = {"first": comparison.first, "second": comparison.second, "metric": comparison.metric, "test": test}
+    return names | {"overall": asdict(comparison.overall), "by_known": by_known}
 
 
 def classes_csv(comparison: Comparison) -> str:

@@ -1,5 +1,6 @@
 """What the runs of a sweep gave: the rows of summary.csv, a whole sweep read back, and two of its methods compared."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,23 +16,35 @@ from taglens.metrics.bootstrap import Difference, Scored, paired_differences
 from taglens.outputs import csv_text, read_object
 from taglens.sweeps.plan import SETTINGS_FILE, read_description
 from taglens.sweeps.tables import Grid
+from taglens.sweeps.tuning import TUNING_FILE, Trial, read_trials
 from taglens.sweeps.worker import METRICS, PREDICTIONS
 
 FEWEST_POSITIVES = 10
 COLUMNS = (
     "method", "known", "seed", "mAP", "mAP_interpolated", "CF1", "OF1", "epoch", "seconds", "trainable_parameters", "mAP_10",
     "classes_10", "CP", "CR", "OP", "OR", "CF1_top3", "OF1_top3", "ECE", "images", "classes", "setting", "evaluated_on", "stopped",
+    "CF1_thresholds", "OF1_thresholds",
+    "chosen", "tuned_at", "tuning_fits", "tuning_seconds",
 )  # fmt: skip
 """Columns of summary.csv; percent where a metric is meant. ``mAP_10`` is the mean over the ``classes_10`` classes with at least 10
-positives in the test part: average precision over fewer is mostly chance."""
+positives in the test part: average precision over fewer is mostly chance. ``chosen`` are the options that tuning chose (JSON: what
+differs from the default) at the amount ``tuned_at``, with so many fits and seconds."""
 _SHARES = ("proportion", "positives_only", "annotator_blocks")
 """Settings whose amount is a share of the labels."""
 
 
+def left_out(one: Mapping[str, Any]) -> bool:
+    """Tell whether mAP_10 leaves out a class, given its entry in metrics.json."""
+    return one["positives"] < FEWEST_POSITIVES or one["ap"] is None
+
+
 def summary_row(metrics: Mapping[str, Any]) -> dict[str, Any]:
     """Return a run's row from its metrics.json."""
-    often = [found["ap"] for found in metrics["per_class"].values() if found["positives"] >= FEWEST_POSITIVES and found["ap"] is not None]
-    extra = {"mAP_10": sum(often) / len(often) if often else None, "classes_10": len(often)}
+    often = [found["ap"] for found in metrics["per_class"].values() if not left_out(found)]
+    tuning = metrics.get("tuning") or {}
+    chosen = json.dumps(tuning["settings"], sort_keys=True) if tuning else None
+    cost = {"tuned_at": tuning.get("known"), "tuning_fits": tuning.get("fits", 0), "tuning_seconds": tuning.get("seconds", 0)}
+    extra = {"chosen": chosen} | cost | {"mAP_10": sum(often) / len(often) if often else None, "classes_10": len(often)}
     return {column: (metrics | extra).get(column) for column in COLUMNS}  # type: ignore[operator]
 
 
@@ -64,6 +77,13 @@ class SweepResult:
     description: Mapping[str, Any]
     runs: Mapping[tuple[str, float, int], tuple[Path, Mapping[str, Any]]]
     """(method, amount, seed) -> folder and metrics.json of the run."""
+    trials: Sequence[Trial] = ()
+    """What tuning tried."""
+
+    @property
+    def costs(self) -> "list[Cost]":
+        """What each method cost, in the order of the sweep."""
+        return [Cost.of(self, method) for method in self.methods]
 
     @property
     def methods(self) -> list[str]:
@@ -91,8 +111,8 @@ class SweepResult:
         values = {key: row[metric] for key, row in self.rows.items() if row.get(metric) is not None}
         return Grid(self.methods, self.known, self.seeds, values, shares=self.description["settings"]["setting"] in _SHARES)
 
-    def pair(self, chosen: tuple[str, str] | None = None) -> tuple[str, str] | None:
-        """Return the two methods to compare: those chosen, or semantic_aware (else the best) and the best of the others.
+    def pair(self, chosen: tuple[str, str] | None = None, metric: str = "mAP") -> tuple[str, str] | None:
+        """Return the two methods to compare: those chosen, or semantic_aware (else the best by ``metric``) and the best of the others.
 
         Raises:
             TagLensError: a chosen method is not in the sweep.
@@ -102,12 +122,35 @@ class SweepResult:
                 raise unknown_name(f"method in the sweep {self.folder}", name, self.methods)
         if chosen is not None:
             return chosen
-        grid = self.grid()
+        grid = self.grid(metric)
         order = sorted(self.methods, key=lambda name: -grid.overall(name))
         if len(order) < 2:
             return None
         first = "semantic_aware" if "semantic_aware" in order else order[0]
         return first, next(name for name in order if name != first)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a method cost."""
+
+    method: str
+    fits: int
+    """Fits of its tuning."""
+    tuning_seconds: float
+    runs: int
+    seconds: float
+    """Training time of its runs."""
+    none: str | None
+    """Why it has no tuning fits; None if it has some, or the sweep is of a version without tuning."""
+
+    @classmethod
+    def of(cls, sweep: SweepResult, method: str) -> "Cost":
+        """Add up a method's fits."""
+        tried = [trial.seconds for trial in sweep.trials if trial.method == method]
+        runs = [float(row["seconds"]) for (name, _, _), row in sweep.rows.items() if name == method]
+        none = sweep.description.get("tuning", {}).get("methods", {}).get(method, {}).get("none")
+        return cls(method, len(tried), sum(tried), len(runs), sum(runs), none)
 
 
 def is_sweep(folder: Path) -> bool:
@@ -128,7 +171,7 @@ def read_sweep(folder: Path) -> SweepResult:
         runs[metrics["method"], float(metrics["known"]), int(metrics["seed"])] = (path.parent, metrics)
     if not runs:
         raise RunError(f"{folder}: no run of this sweep is finished yet; call taglens sweep again with the same settings")
-    return SweepResult(folder, description, runs)
+    return SweepResult(folder, description, runs, tuple(read_trials(folder / TUNING_FILE).values()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,6 +180,7 @@ class Comparison:
 
     first: str
     second: str
+    metric: str
     by_known: Mapping[float, Difference]
     overall: Difference
     classes: Sequence["ClassChange"]
@@ -158,8 +202,8 @@ class ClassChange:
         return self.first - self.second
 
 
-def compare(sweep: SweepResult, first: str, second: str, *, samples: int = 1000) -> Comparison:
-    """Compare two methods over all amounts and seeds that both have.
+def compare(sweep: SweepResult, first: str, second: str, *, metric: str = "mAP", samples: int = 1000) -> Comparison:
+    """Compare two methods by ``metric`` over all amounts and seeds that both have.
 
     Raises:
         RunError: there is no such pair of runs, or stored predictions are damaged.
@@ -171,19 +215,22 @@ def compare(sweep: SweepResult, first: str, second: str, *, samples: int = 1000)
     groups = {known: pairs for known, pairs in groups.items() if pairs}
     if not groups:
         raise RunError(f"{sweep.folder}: {first} and {second} have no run with the same amount and seed yet")
-    scored = [[(_scored(sweep, first, *key), _scored(sweep, second, *key)) for key in pairs] for pairs in groups.values()]
-    by_known, overall = paired_differences(scored, samples=samples)
+    scored = [[(_scored(sweep, metric, first, *key), _scored(sweep, metric, second, *key)) for key in pairs] for pairs in groups.values()]
+    by_known, overall = paired_differences(scored, metric="mAP" if metric == "mAP_10" else metric, samples=samples)
     keys = [key for pairs in groups.values() for key in pairs]
-    return Comparison(first, second, dict(zip(groups, by_known, strict=True)), overall, _classes(sweep, first, second, keys))
+    return Comparison(first, second, metric, dict(zip(groups, by_known, strict=True)), overall, _classes(sweep, first, second, keys))
 
 
-def _scored(sweep: SweepResult, method: str, known: float, seed: int) -> Scored:
-    folder, _ = sweep.runs[method, known, seed]
+def _scored(sweep: SweepResult, metric: str, method: str, known: float, seed: int) -> Scored:
+    """Return a run's predictions; for mAP_10 those of the classes that it counts."""
+    folder, metrics = sweep.runs[method, known, seed]
     try:
         found = load_file(folder / PREDICTIONS)
     except (OSError, safetensors.SafetensorError) as error:
         raise RunError(f"{folder / PREDICTIONS}: cannot be read ({error}); delete {folder} and sweep again") from error
-    return Scored(found["probabilities"], found["labels"])
+    counted = [not left_out(one) for one in metrics["per_class"].values()] if metric == "mAP_10" else slice(None)
+    thresholds = found["thresholds"][counted] if "thresholds" in found else None
+    return Scored(found["probabilities"][:, counted], found["labels"][:, counted], thresholds)
 
 
 def _classes(sweep: SweepResult, first: str, second: str, keys: Sequence[tuple[float, int]]) -> list[ClassChange]:

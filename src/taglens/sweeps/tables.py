@@ -78,7 +78,11 @@ class Grid:
     @property
     def headings(self) -> list[str]:
         """Column headings: "10 %" for shares, the bare amount otherwise."""
-        return [f"{100 * known:g} %" if self.shares else f"{known:g}" for known in self.known]
+        return [self.heading(known) for known in self.known]
+
+    def heading(self, known: float) -> str:
+        """Return the heading of an amount."""
+        return f"{100 * known:g} %" if self.shares else f"{known:g}"
 
     def at(self, method: str, known: float) -> list[float]:
         """Return the values of the seeds that are there."""

@@ -15,27 +15,32 @@ from taglens.sweeps.config import NameSource
 from taglens.training.config import TrainConfig
 
 VARIANTS: Mapping[str, str] = {
-    # the paper's ablation, with this project's semantic_aware
-    "baseline": "semantic_aware[decoupling=false,prompts=template]",
-    "decoupling_only": "semantic_aware[prompts=template]",
-    "prompts_only": "semantic_aware[decoupling=false]",
-    "both": "semantic_aware",
+    # the paper's ablation, with the head that learns its prompts and its attention by gradient
+    "baseline": "semantic_aware[head=gradient,decoupling=false,prompts=template]",
+    "decoupling_only": "semantic_aware[head=gradient,prompts=template]",
+    "prompts_only": "semantic_aware[head=gradient,decoupling=false]",
+    "both": "semantic_aware[head=gradient]",
+    # the parts of the exact head, each switched off
+    "pooled_only": "semantic_aware[decoupling=false]",
+    "no_reattention": "semantic_aware[reattention=false]",
+    "no_rbf": "semantic_aware[rbf=false]",
     # where the attention starts
-    "start_similarity": "semantic_aware[attention_start=similarity]",
-    "start_zero": "semantic_aware[attention_start=zero]",
-    "start_random": "semantic_aware[attention_start=random]",
+    "start_similarity": "semantic_aware[head=gradient,attention_start=similarity]",
+    "start_zero": "semantic_aware[head=gradient,attention_start=zero]",
+    "start_random": "semantic_aware[head=gradient,attention_start=random]",
     # what this project adds to the paper, switched off
-    "no_residual": "semantic_aware[residual=false]",
-    "no_mix": "semantic_aware[mix=false]",
-    "shared_prompts": "semantic_aware[prompts=shared]",
+    "no_residual": "semantic_aware[head=gradient,residual=false]",
+    "no_mix": "semantic_aware[head=gradient,mix=false]",
+    "shared_prompts": "semantic_aware[head=gradient,prompts=shared]",
     # the published form (reconstruction): nothing added, random starts, 16 context vectors
-    "published_form": "semantic_aware[attention_start=random,residual=false,mix=false,context_start=,context_length=16]",
+    "published_form": "semantic_aware[head=gradient,attention_start=random,residual=false,mix=false,context_start=,context_length=16]",
 }
 """Name -> the method and options that it stands for."""
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "all": tuple(METHODS),
     "ablation": ("baseline", "decoupling_only", "prompts_only", "both"),
+    "parts": ("semantic_aware", "no_reattention", "no_rbf", "pooled_only"),
     "starts": ("start_similarity", "start_zero", "start_random"),
 }
 """Name -> several methods at once."""

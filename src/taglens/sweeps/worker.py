@@ -1,4 +1,4 @@
-"""One run of a sweep in a process of its own: the features are opened anew from disk, nothing large travels."""
+"""One run or tuning fit of a sweep in a process of its own: the features are opened anew from disk, nothing large travels."""
 
 import dataclasses
 import multiprocessing
@@ -16,20 +16,22 @@ import torch
 from numpy.typing import NDArray
 from safetensors.numpy import save
 
+from taglens.errors import OutputError, TagLensError
 from taglens.features.extract import StoredFeatures
 from taglens.features.store import FeatureStore
 from taglens.labels.table import LabelTable
-from taglens.methods import build_config
 from taglens.metrics import evaluate
 from taglens.outputs import atomic_path, write_json, write_text
 from taglens.runs.config import DataConfig
 from taglens.runs.prepare import Prepared, PreparedPart, open_backbone
 from taglens.runs.record import table_hashes, to_json
-from taglens.runs.result import history_csv, training_facts
-from taglens.runs.train import evaluated_part, fit_prepared, masked_table, score_rows
+from taglens.runs.result import Judged, history_csv, training_facts
+from taglens.runs.train import fit_prepared, judge, masked_table, score_rows
 from taglens.sweeps.config import SweepConfig
 from taglens.sweeps.plan import SweepRun
+from taglens.sweeps.tuning import Trial, TuningFit, held_out_loss
 from taglens.sweeps.variants import names_from
+from taglens.training.data import without
 
 METRICS, PREDICTIONS = "metrics.json", "predictions.safetensors"
 
@@ -90,27 +92,44 @@ class Worker:
 
     def carry_out(self, run: SweepRun) -> dict[str, Any]:
         """Train, evaluate and write one run; return its metrics."""
-        config = run.config(self.config)
-        method = build_config(config.method, config.method_options)
-        started = time.perf_counter()
-        masked = self.prepared.train.kept(masked_table(self.prepared.train.whole, config))
-        names = names_from(run.variant.class_names, self.prepared.prompt_names, run.seed)
-        prepared = dataclasses.replace(self.prepared, prompt_names=names)
+        started, config, method = time.perf_counter(), run.config(self.config), run.variant.config()
+        prepared, masked = self._data(run)
         trained = fit_prepared(config, method, prepared, masked, progress=False)
-        part, rows = evaluated_part(prepared, masked, trained.fit)
-        probabilities, labels = score_rows(trained.recognizer, part, rows), part.table.labels.rows(rows)
-        evaluation = evaluate(probabilities, labels, trained.recognizer.classes, trained.recognizer.thresholds)
+        judged = judge(prepared, masked, trained)
+        evaluation = evaluate(judged.probabilities, judged.labels, trained.recognizer.classes, trained.recognizer.thresholds)
         found = evaluation.to_json() | training_facts(config, prepared, trained)
         asked = {"method": run.variant.label, "known": run.known, "seed": run.seed, "setting": config.setting}
-        record = {"options": to_json(method), "training": to_json(config.training), "hashes": table_hashes(masked)}
+        record = {"options": to_json(method), "training": to_json(config.training), "hashes": table_hashes(masked), "tuning": run.tuning}
         folder = self.out / "runs" / run.name
         shutil.rmtree(folder, ignore_errors=True)  # what a killed worker left
         trained.recognizer.save(folder)
         write_text(folder / "history.csv", history_csv(trained.fit.history))
-        _write_predictions(folder / PREDICTIONS, probabilities, labels.values, rows)
+        _write_predictions(folder / PREDICTIONS, judged, trained.recognizer.thresholds)
         found |= asked | record | {"wall_seconds": round(time.perf_counter() - started, 2)}
         write_json(folder / METRICS, found)  # last: a run with metrics is a finished run
         return found
+
+    def try_out(self, fit: TuningFit) -> Trial:
+        """Train one candidate and return its loss on held-out training labels; there is no test part in what it sees."""
+        started, config = time.perf_counter(), fit.run.config(self.config)
+        prepared, masked = self._data(fit.run)
+        prepared = dataclasses.replace(prepared, test=None)
+        try:
+            trained = fit_prepared(config, fit.run.variant.config(), prepared, masked, progress=False)
+        except OutputError:
+            raise
+        except TagLensError as error:  # it would fail in the same way again
+            return fit.trial(None, time.perf_counter() - started, str(error))
+        rows = trained.fit.held_out
+        known = without(masked.labels, masked.of_kind("predicted")).values[rows]
+        loss = held_out_loss(score_rows(trained.recognizer, prepared.train, rows), known)
+        return fit.trial(loss, time.perf_counter() - started, "no held-out label" if loss is None else None)
+
+    def _data(self, run: SweepRun) -> tuple[Prepared, LabelTable]:
+        """Return the data with the run's names in prompts, and the training table with its labels hidden."""
+        masked = self.prepared.train.kept(masked_table(self.prepared.train.whole, run.config(self.config)))
+        names = names_from(run.variant.class_names, self.prepared.prompt_names, run.seed)
+        return dataclasses.replace(self.prepared, prompt_names=names), masked
 
 
 def start_worker(config: SweepConfig, out: Path, shared: SharedData, counter: "Synchronized[int]") -> None:
@@ -133,6 +152,12 @@ def carry_out_run(run: SweepRun) -> dict[str, Any]:
     return Worker.current.carry_out(run)
 
 
+def try_candidate(fit: TuningFit) -> Trial:
+    """Try one candidate in this worker."""
+    assert Worker.current is not None
+    return Worker.current.try_out(fit)
+
+
 def _end_with_parent() -> None:
     """Never outlive the sweep: without this a killed sweep would leave workers waiting for ever."""
     parent = multiprocessing.parent_process()
@@ -141,8 +166,10 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _write_predictions(path: Path, probabilities: NDArray[Any], labels: NDArray[np.int8], rows: NDArray[np.int64]) -> None:
+def _write_predictions(path: Path, judged: Judged, thresholds: NDArray[np.float64]) -> None:
     """Keep what tests of differences need; half precision would tie close probabilities (measured: up to 1 mAP off)."""
-    content: dict[str, NDArray[Any]] = {"probabilities": probabilities, "labels": np.ascontiguousarray(labels), "rows": rows}
+    labels = np.ascontiguousarray(judged.labels.values)
+    content: dict[str, NDArray[Any]] = {"probabilities": judged.probabilities, "labels": labels, "rows": judged.rows}
+    content["thresholds"] = thresholds
     with atomic_path(path) as temporary:
         temporary.write_bytes(save(content))

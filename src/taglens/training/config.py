@@ -6,6 +6,9 @@ from typing import Literal
 
 from taglens.errors import TrainingError
 
+Checked = Literal["auto", "at-random", "by-value", "tags-alone"]
+"""How the labels came about: present and absent cells checked alike, at different rates, or only present things written down."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Machines:

@@ -4,11 +4,11 @@ import logging
 import re
 import signal
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import lightning
 import numpy as np
@@ -21,9 +21,11 @@ from taglens.errors import TrainingError
 from taglens.labels.states import PartialLabels
 from taglens.losses import build_loss
 from taglens.methods import Method
+from taglens.methods.exact import ExactHead
 from taglens.training.callbacks import KeepBest
-from taglens.training.config import Machines, TrainConfig
+from taglens.training.config import Checked, Machines, TrainConfig
 from taglens.training.data import FeatureDataset, FeatureRows, batches_of, hold_out, loader, without
+from taglens.training.exact.fit import fit_exact
 from taglens.training.module import TrainingModule
 from taglens.training.resume import KeepCheckpoint, last_checkpoint
 
@@ -52,6 +54,11 @@ class FitResult:
     """Rows of the pictures that were held out of training."""
     stopped: str | None
     """Why training ended early, if it did."""
+    probabilities: NDArray[np.float32] | None = None
+    """Calibrated probabilities (image, label) of all training pictures, those of known cells by leave-one-out; None for methods trained
+    by gradient."""
+    choices: Mapping[str, Any] = field(default_factory=dict)
+    """What an exact head chose for these data: weights of the kernels, lambda, leave-one-out losses."""
 
 
 def fit(
@@ -66,21 +73,27 @@ def fit(
     progress: bool = True,
     checkpoints: Path | None = None,
     filled: NDArray[np.bool_] | None = None,
+    checked: Checked = "auto",
 ) -> FitResult:
     """Train ``method`` on the known labels and leave the best held-out epoch's weights in it.
 
     Each epoch sees every picture by one of its views, drawn at random; held-out pictures are seen as they are.
     ``filled`` (image, label) are the labels that a model filled: they count with ``config.filled_weight``, and never held out.
+    ``checked`` says how the labels came about, for the exact head only.
     With several processes (``machines``) each calls this with the same arguments, and each gets the same weights and history.
     ``checkpoints`` is a folder for the state after the last epoch; one that is there already is resumed, bit for bit on a CPU.
 
     Raises:
-        TrainingError: no known label; the loss stopped being finite before one epoch was finished; the checkpoint is damaged.
+        TrainingError: no known label; ``checked`` cannot be with the method or the labels; the loss stopped being finite before one epoch
+            was finished; the checkpoint is damaged.
     """
     if not labels.known.any():
         raise TrainingError("no label is known, so there is nothing to learn from; fill some cells with 1 or 0, or raise --known")
     sure = without(labels, filled)
     labels = labels if config.filled_weight else sure
+    if isinstance(method, ExactHead):
+        return _infer(method, features, labels, config, checked)
+    require_exact(False, checked)
     lightning.seed_everything(config.seed, verbose=False)
     training, held_out = hold_out(sure, config.holdout, config.seed)
     known = training[labels.known[training].any(1)]
@@ -104,6 +117,29 @@ def fit(
     if best.weights:
         method.load_state_dict(best.weights)
     return FitResult(module.history, best.epoch, held_out, stopped)
+
+
+def require_exact(exact: bool, checked: Checked) -> None:
+    """Refuse to correct for how labels came about where the head is trained by gradient.
+
+    Raises:
+        TrainingError: it is asked for, and the head is not exact.
+    """
+    if not exact and checked in ("by-value", "tags-alone"):
+        raise TrainingError(
+            f"--checked {checked} needs the exact head of semantic_aware; this method counts known labels as they are (--checked at-random)"
+        )
+
+
+def _infer(method: ExactHead, features: FeatureRows, labels: PartialLabels, config: TrainConfig, checked: Checked) -> FitResult:
+    """Infer the exact head; nothing is held out, since every known label is judged by what the others taught."""
+    if config.filled_weight not in (0, 1):
+        raise TrainingError(f"the exact head counts filled labels fully (1) or not at all (0), came filled_weight {config.filled_weight}")
+    device = method.bias.device
+    found = fit_exact(method.cpu(), features, labels, seed=config.seed, checked=checked)
+    method.to(device)
+    nothing = np.zeros(0, dtype=np.int64)
+    return FitResult([], 0, nothing, None, probabilities=found.probabilities, choices=found.choices)
 
 
 def _start(

@@ -138,7 +138,7 @@ def test_evaluate_prints_and_writes(photos, tmp_path, capsys):
     assert main(["evaluate", "run", data, "--out", str(tmp_path / "out"), "--device", "cpu"]) == 0
     found = json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert found["mAP"] == found["mAP_interpolated"] == 100
-    assert found["per_class"]["red"] == {"ap": 100, "ap_interpolated": 100, "positives": 2}
+    assert found["per_class"]["red"] == {"ap": 100, "ap_interpolated": 100, "positives": 2, "negatives": 2}
     assert found["CR"] == pytest.approx(100 * (0.5 + 1 + 1) / 3)
     printed = capsys.readouterr()
     assert "100.0" in printed.out

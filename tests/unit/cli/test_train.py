@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from taglens.cli.main import main
 from taglens.datasets.source import DataOptions
@@ -23,7 +24,11 @@ def asked(monkeypatch):
     def train_run(config, out, *, force, resume, progress, say):
         calls.append((config, out, force))
         return SimpleNamespace(
-            evaluation=evaluate(TRUTH * 0.9, TRUTH, "ab"), baseline=evaluate(1 - TRUTH, TRUTH, "ab"), fit=SimpleNamespace(stopped=None)
+            evaluation=evaluate(TRUTH * 0.9, TRUTH, "ab"),
+            baseline=evaluate(1 - TRUTH, TRUTH, "ab"),
+            fit=SimpleNamespace(stopped=None),
+            evaluated_on="test part",
+            warnings=("fewer dogs",),
         )
 
     monkeypatch.setattr("taglens.runs.train.train_run", train_run)
@@ -37,7 +42,7 @@ def test_train_hands_every_option_on(asked, capsys, tmp_path):
         "voc2012:root --known 0.1 --seed 3 --backbone RN101/openai --image-size 448 --method coop --device cpu --force --on-bad-image skip"
     )
     more = "--out there --cache here --difficult unknown --training.epochs 2 --training.loss-options gamma_negative 4"
-    features = "--views 2 --backbone-precision float16"
+    features = "--views 2 --backbone-precision float16 --map value"
     options = "--method-options per_class true context_length 8"
     assert main(["train", *line.split(), *more.split(), *features.split(), *options.split(), "--names", str(names)]) == 0
     assert asked == [
@@ -48,6 +53,7 @@ def test_train_hands_every_option_on(asked, capsys, tmp_path):
                     backbone="RN101/openai",
                     image_size=448,
                     backbone_precision="float16",
+                    map="value",
                     views=2,
                     names={"tvmonitor": "television"},
                     options=DataOptions(difficult="unknown"),
@@ -80,7 +86,7 @@ def test_no_view_is_refused(asked, capsys, command):
 def test_train_hides_nothing_unless_asked(asked, capsys):
     assert main(["train", "labels.csv"]) == 0
     config, _, force = asked[0]
-    assert (config.known, config.data.backbone, config.method, force) == (None, "tiny", "semantic_aware", False)
+    assert (config.known, config.data.backbone, config.method, force) == (None, "RN101/openai", "semantic_aware", False)
     capsys.readouterr()
 
 
@@ -88,14 +94,59 @@ def test_demo_is_a_training_on_scenes(asked, capsys, tmp_path):
     assert main(["demo", "--out", str(tmp_path), "--scenes", "50", "--force"]) == 0
     config, out, force = asked[0]
     assert (config.data.data, config.known, out, force) == ("scenes:50", 0.1, tmp_path, True)
+    assert config.data.backbone == "tiny"
     assert "50 drawn scenes, 10% of the training labels known" in capsys.readouterr().err
 
 
-def test_cuda_that_is_not_there_is_refused(asked, capsys, monkeypatch):
-    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    assert main(["train", "labels.csv", "--device", "cuda"]) == 2
-    assert "finds no CUDA device" in capsys.readouterr().err
+@pytest.fixture
+def devices(monkeypatch):
+    """Set what torch finds here."""
+
+    def there(*names):
+        monkeypatch.setattr("torch.cuda.is_available", lambda: "cuda" in names)
+        monkeypatch.setattr("torch.backends.mps.is_available", lambda: "mps" in names)
+
+    return there
+
+
+@pytest.mark.parametrize(("device", "said"), [("cuda", "finds no CUDA device"), ("mps", "finds no MPS device")])
+def test_a_device_that_is_not_there_is_refused(asked, capsys, devices, device, said):
+    devices()
+    assert main(["train", "labels.csv", "--device", device]) == 2
+    assert said in " ".join(capsys.readouterr().err.split())
     assert asked == []
+
+
+@pytest.mark.parametrize(
+    ("there", "given", "taken"),
+    [
+        ((), "auto", "cpu"),
+        (("mps",), "auto", "mps"),
+        (("cuda", "mps"), "auto", "cuda"),
+        (("cuda", "mps"), "mps", "mps"),
+        (("cuda", "mps"), "cpu", "cpu"),
+    ],
+)
+def test_the_fastest_device_is_taken(asked, capsys, devices, there, given, taken):
+    devices(*there)
+    assert main(["train", "labels.csv", "--device", given]) == 0
+    assert asked[0][0].data.device == taken
+    capsys.readouterr()
+
+
+def test_without_a_network_the_error_says_what_to_fetch(capsys, tmp_path):
+    """The default is a download; whoever cannot reach it is told how to bring it, and of the backbone that needs none."""
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.jpg")
+    (tmp_path / "labels.csv").write_text("image,dog\na.jpg,1\n")
+    assert main(["train", str(tmp_path / "labels.csv"), "--out", str(tmp_path / "run")]) == 2
+    shown = capsys.readouterr().err
+    assert sum(line.startswith("error ") for line in shown.splitlines()) == 1
+    said = " ".join(shown.split())
+    for words in ("RN101/openai", "fetch open_clip_config.json and open_clip_model.safetensors from https://huggingface.co/timm/resnet101"):
+        assert words in said
+    assert "--backbone /path/open_clip_config.json:/path/open_clip_model.safetensors" in said
+    assert "for drawn things --backbone tiny needs no download" in said
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_wrong_method_option_lists_the_right_ones(capsys, tmp_path):
@@ -107,9 +158,15 @@ def test_a_wrong_method_option_lists_the_right_ones(capsys, tmp_path):
 
 @pytest.mark.parametrize(
     ("line", "warned"),
-    [("labels.csv", True), ("scenes:60", False), ("labels.csv --backbone RN101/openai", False)],
+    [
+        ("labels.csv --backbone tiny", True),
+        ("labels.csv", False),
+        ("scenes:60", False),
+        ("scenes:60 --backbone tiny", False),
+        ("labels.csv --backbone RN101/openai", False),
+    ],
 )
-def test_the_default_backbone_is_not_for_photos(asked, capsys, line, warned):
+def test_tiny_is_not_for_photos(asked, capsys, line, warned):
     assert main(["train", *line.split(), "--out", "there"]) == 0
     said = " ".join(capsys.readouterr().err.split())
     assert ("for photos name a CLIP, such as --backbone RN101/openai" in said) is warned

@@ -80,12 +80,60 @@ def test_json_of_an_evaluation():
     found = evaluate(P, S, ["dog", "cat", "fog"], thresholds=[0.2, 0.6, 0.9]).to_json()
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert found["classes_without_positives"] == ["fog"]
-    assert found["per_class"]["fog"] == {"ap": None, "ap_interpolated": None, "positives": 0}
+    assert found["per_class"]["fog"] == {"ap": None, "ap_interpolated": None, "positives": 0, "negatives": 3}
     assert found["per_class"]["dog"]["ap"] == pytest.approx(100 * 5 / 6)
     assert found["mAP"] == pytest.approx(100 * (5 / 6 + 1) / 2)
     assert found["mAP_interpolated"] >= found["mAP"]
-    assert {"CP", "CR", "CF1", "OP", "OR", "OF1", "CF1_top3", "OF1_top3", "CF1_thresholds", "ECE"} <= found.keys()
+    assert {"CP", "CR", "CF1", "OP", "OR", "OF1", "CF1_top3", "OF1_top3", "OF1_top3_plain", "CF1_thresholds", "ECE"} <= found.keys()
     assert found["CR_thresholds"] == 100
+
+
+def test_top_three_by_hand():
+    """Four classes; the published form wants 0.5 as well (conventions.md, section 4)."""
+    probabilities = np.array([[0.9, 0.8, 0.7, 0.6], [0.9, 0.4, 0.3, 0.2], [0.45, 0.1, 0.2, 0.3]])
+    labels = np.array([[1, 1, 0, 1], [1, 0, 0, 0], [0, 0, 1, 1]])
+    found = evaluate(probabilities, labels, list("abcd")).to_json()
+    # published: 3 of the first picture (2 right), 1 of the second (right), none of the third, where every one is below 0.5
+    assert (found["OP_top3"], found["OR_top3"]) == (pytest.approx(100 * 3 / 4), pytest.approx(100 * 3 / 6))
+    # plain: 3 of each picture, and 2 + 1 + 2 of these are right
+    assert (found["OP_top3_plain"], found["OR_top3_plain"]) == (pytest.approx(100 * 5 / 9), pytest.approx(100 * 5 / 6))
+    # published: a 2 right of 2, b 1 of 1, c 0 of 1, d not predicted; present are 2, 1, 1 and 2
+    assert (found["CP_top3"], found["CR_top3"]) == (pytest.approx(100 * (1 + 1 + 0 + 0) / 4), pytest.approx(100 * (1 + 1 + 0 + 0) / 4))
+
+
+ONLY_PRESENT, BOTH = np.array([[0.9], [0.2], [0.6]]), np.array([[0.9, 0.9], [0.2, 0.2], [0.6, 0.6]])
+
+
+@pytest.mark.parametrize(
+    ("states", "undefined", "defined", "reason"),
+    [
+        (
+            [[1], [1], [1]],
+            "mAP mAP_interpolated CP CF1 OP OF1 ECE",
+            {"CR": 200 / 3, "OR": 200 / 3},
+            "from present cells alone: recall only",
+        ),
+        ([[1], [-1], [-1]], "mAP CP CF1 OP OF1 ECE", {"CR": 100, "OR": 100}, "unknown cells are not absent ones"),
+        ([[0], [0], [0]], "mAP CP CR CF1 OP OR OF1", {"ECE": 100 * (0.9 + 0.2 + 0.6) / 3}, "absent cells alone: calibration only"),
+        ([[-1], [-1], [-1]], "mAP CP CR CF1 OP OR OF1 ECE", {}, "nothing at all"),
+    ],
+)
+def test_one_kind_of_label_alone(states, undefined, defined, reason):
+    found = evaluate(ONLY_PRESENT, np.array(states), ["a"], [0.5]).to_json()
+    assert [found[name] for name in undefined.split()] == [None] * len(undefined.split()), reason
+    assert {name: found[name] for name in defined} == pytest.approx(defined), reason
+    assert found["left_out"] or found["mAP"] is not None, "said why"
+
+
+def test_a_class_of_present_cells_alone_changes_no_number():
+    """Its perfect order would be an AP of 100, and its tags could not be wrong."""
+    alone = evaluate(BOTH[:, :1], np.array([[0], [1], [1]]), ["a"], [0.5]).to_json()
+    found = evaluate(BOTH, np.array([[0, 1], [1, 1], [1, -1]]), ["a", "b"], [0.5, 0.5]).to_json()
+    names = [name for name, value in alone.items() if isinstance(value, float)]
+    assert len(names) > 20
+    assert {name: found[name] for name in names if "top3" not in name} == {name: alone[name] for name in names if "top3" not in name}
+    assert found["classes_without_negatives"] == ["b"]
+    assert found["left_out"] == ["left out of all numbers, no known absent cell, so that nothing could be wrong: b"]
 
 
 def test_nothing_known_is_undefined_not_zero():

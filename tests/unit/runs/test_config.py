@@ -11,7 +11,7 @@ LIGHT = (
     "sweeps.config",
     "training.config",
     "export.options",
-    "backbones.precision",
+    "backbones.choices",
     "cli.train",
     "cli.sweep",
 )

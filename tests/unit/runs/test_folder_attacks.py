@@ -121,6 +121,9 @@ ATTACKS = {
     "no backbone": (described(backbone="tiny"), "expected backbone with spec, fingerprint and an image_size"),
     "pictures of a million pixels' side": (described(backbone__image_size=10**6), "an image_size in 1..4096"),
     "a truth for a size": (described(backbone__image_size=True), "an image_size in 1..4096"),
+    "a map that is none": (described(backbone__map="auto"), "expected backbone with one of the maps plain, value, self_attention"),
+    "a map as a list": (described(backbone__map=["plain"]), "expected backbone with one of the maps plain, value, self_attention"),
+    "a map that the backbone has not": (described(backbone__map="value"), "choose the map auto or plain"),
     "another backbone": (described(backbone__fingerprint="0" * 32), "trained on a backbone with other weights"),
     "an unknown backbone": (described(backbone__spec="tyni"), "tyni"),
     "an absolute path for a backbone": (

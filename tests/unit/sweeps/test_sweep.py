@@ -8,11 +8,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import get_args
 
+import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
 from taglens.cli.main import main
+from taglens.cli.report import Metric
 from taglens.datasets.scenes.dataset import write_scenes
 from taglens.datasets.source import DataOptions
 from taglens.errors import RunError, TagLensError
@@ -23,7 +26,7 @@ from taglens.runs.record import table_hashes
 from taglens.runs.train import train_run
 from taglens.sweeps.config import SweepConfig
 from taglens.sweeps.plan import claim_folder, runs_of
-from taglens.sweeps.results import COLUMNS, summary_row
+from taglens.sweeps.results import COLUMNS, compare, read_sweep, summary_row
 from taglens.sweeps.sweep import seconds_left, sweep
 from taglens.sweeps.variants import VARIANTS, names_from, parse_variant, parse_variants
 from taglens.sweeps.worker import SharedData, Worker
@@ -34,7 +37,8 @@ QUICK = TrainConfig(epochs=1)
 
 
 def config(**changes):
-    return SweepConfig(**({"data": SCENES, "methods": ("zero_shot", "linear_probe"), "known": (0.3,), "training": QUICK} | changes))
+    asked = {"data": SCENES, "methods": ("zero_shot", "linear_probe"), "known": (0.3,), "training": QUICK, "tuning_fits": 0}
+    return SweepConfig(**(asked | changes))
 
 
 @pytest.fixture(scope="module")
@@ -65,12 +69,14 @@ def test_a_row_and_a_folder_for_each_run(finished):
     }  # fmt: skip
 
 
-def test_seeds_change_mask_and_training(finished):
+def test_seeds_change_the_mask_alone(finished):
     out, _ = finished
     first, second = (json.loads((out / "runs" / f"linear_probe-known0.3-seed{seed}" / "metrics.json").read_text()) for seed in (0, 1))
     assert first["hashes"]["names"] == second["hashes"]["names"]
     assert first["hashes"]["labels"] != second["hashes"]["labels"]
-    assert (first["training"]["seed"], second["training"]["seed"]) == (0, 1)
+    assert first["training"] == second["training"]
+    other = runs_of(config(training=TrainConfig(epochs=1, seed=7), seeds=2))[3]
+    assert (other.seed, other.config(config(training=TrainConfig(seed=7))).training.seed) == (1, 7)
     same = json.loads((out / "runs" / "zero_shot-known0.3-seed0" / "metrics.json").read_text())
     assert same["hashes"] == first["hashes"], "methods meet the same mask"
 
@@ -94,6 +100,18 @@ def test_finished_runs_are_skipped_and_the_sweep_may_grow(finished):
     assert {outcome.run.variant.label for outcome in outcomes} == {"probe2"}
     assert all(path.stat().st_mtime_ns == time_of for path, time_of in before.items())
     assert len(list(csv.DictReader((out / "summary.csv").open()))) == 12
+
+
+@pytest.mark.parametrize("metric", get_args(Metric))
+def test_the_test_is_of_the_number_that_the_table_shows(finished, metric, monkeypatch):
+    monkeypatch.setattr("taglens.sweeps.results.FEWEST_POSITIVES", 3)  # of 20 test pictures no class has ten
+    found = read_sweep(finished[0])
+    grid = found.grid(metric)
+    compared = compare(found, "linear_probe", "zero_shot", metric=metric, samples=100)
+    means = {known: [np.mean(grid.at(name, known)) for name in ("linear_probe", "zero_shot")] for known in found.known}
+    for known, (first, second) in means.items():
+        assert compared.by_known[known].difference == pytest.approx(first - second, abs=1e-4)
+    assert compared.overall.difference == pytest.approx(np.mean([first - second for first, second in means.values()]), abs=1e-4)
 
 
 def work(config, out):
@@ -131,7 +149,8 @@ def test_a_skipped_picture_shifts_no_mask(tmp_path):
     table = write_scenes(tmp_path / "scenes", 40, seed=0).split("train")
     (tmp_path / "scenes" / table.images[3]).write_bytes(b"no picture")
     table.write(tmp_path / "labels.csv")
-    data = DataConfig(data=str(tmp_path / "labels.csv"), options=DataOptions(images=table.root), on_bad="skip", cache=tmp_path / "cache")
+    options = DataOptions(images=table.root)
+    data = DataConfig(data=str(tmp_path / "labels.csv"), backbone="tiny", options=options, on_bad="skip", cache=tmp_path / "cache")
     (swept,) = work(config(data=data, methods=("zero_shot",), known=(0.5,)), tmp_path / "s").values()
     run = RunConfig(data=data, method="zero_shot", known=0.5, training=QUICK)
     trained = train_run(run, tmp_path / "run", progress=False, say=lambda _: None).labels
@@ -177,6 +196,18 @@ def test_a_sweep_of_a_version_without_views_goes_on(tmp_path):
     assert claim_folder(tmp_path / "s", describe(config(), {}))
 
 
+def test_a_sweep_keeps_to_the_map_that_it_began_with(tmp_path):
+    """The map that was used counts, not what was asked for; earlier versions knew the plain one only and did not say it."""
+    from taglens.sweeps.plan import describe
+
+    claim_folder(tmp_path / "s", describe(config(), {"backbone": "a"}))
+    with pytest.raises(RunError, match=r'found\.map: "plain" in the folder, "self_attention" now'):
+        claim_folder(tmp_path / "s", describe(config(), {"backbone": "a", "map": "self_attention"}))
+    for asked in ("auto", "plain"):
+        data = DataConfig(data="scenes:60", map=asked)
+        assert claim_folder(tmp_path / "s", describe(config(data=data), {"backbone": "a", "map": "plain"}))
+
+
 def test_a_folder_of_something_else_is_refused(tmp_path):
     (tmp_path / "photo.jpg").touch()
     with pytest.raises(RunError, match="holds no sweep"):
@@ -196,6 +227,12 @@ def test_interrupted_killed_and_resumed(tmp_path):
     assert process.returncode == 130
     assert "finished runs are kept; the same command goes on from there" in " ".join(shown.split())
     assert "Traceback" not in shown
+    process = _started(command, environment, until="tuning 3/")
+    os.killpg(process.pid, signal.SIGINT)
+    assert "finished runs are kept" in " ".join(process.communicate(timeout=60)[1].split())
+    assert process.returncode == 130
+    tried = (out / "tuning.csv").read_text().splitlines()[1:]
+    assert 3 <= len(tried) < 20
     process = _started(command, environment, until="2/6")
     workers = _children(process.pid)
     process.send_signal(signal.SIGKILL)
@@ -213,6 +250,9 @@ def test_interrupted_killed_and_resumed(tmp_path):
     assert f"{len(kept)} finished before, {6 - len(kept)} to do" in done.stderr
     assert all(path.read_bytes() == content for path, content in kept.items())
     assert len(list(csv.DictReader((out / "summary.csv").open()))) == 6
+    rows = (out / "tuning.csv").read_text().splitlines()[1:]
+    assert len(rows) == 20
+    assert {line.rsplit(",", 2)[0] for line in tried} <= {line.rsplit(",", 2)[0] for line in rows}, "no fit was repeated"
     assert not list(out.glob("runs/*/.*")), "no half-written file is left"
 
 
@@ -251,7 +291,7 @@ def test_a_failing_run_stops_no_other_and_is_told(tmp_path, capsys):
 
     scenes = read_data("scenes:60", "all")
     scenes.write(table)
-    line = ["sweep", str(table), "--images", str(scenes.root), "--known", "0.0001", "0.5", "--methods", "zero_shot"]
+    line = ["sweep", str(table), "--images", str(scenes.root), "--known", "0.0001", "0.5", "--methods", "zero_shot", "--backbone", "tiny"]
     assert main([*line, "--jobs", "1", "--out", str(tmp_path / "out")]) == 1
     shown = capsys.readouterr().err
     assert "no label is known" in shown
@@ -264,9 +304,9 @@ def test_a_failing_run_stops_no_other_and_is_told(tmp_path, capsys):
     [
         ("coop", "coop", "coop", {}, {}),
         # a named variant stays under its name
-        ("baseline", "baseline", "semantic_aware", {"decoupling": False, "prompts": "template"}, {}),
+        ("baseline", "baseline", "semantic_aware", {"head": "gradient", "decoupling": False, "prompts": "template"}, {}),
         # options go before the variant's; a label shortens
-        ("b=baseline[prompts=class]", "b", "semantic_aware", {"decoupling": False, "prompts": "class"}, {}),
+        ("b=baseline[prompts=class]", "b", "semantic_aware", {"head": "gradient", "decoupling": False, "prompts": "class"}, {}),
         # settings of training, values with signs
         ("x=coop[training.rate=0.1, context_start=a: b]", "x", "coop", {"context_start": "a: b"}, {"rate": 0.1}),
         # an empty text and a path

@@ -46,7 +46,7 @@ def backbone():
 
 def train(backbone, monkeypatch, checkpoints, *, name="linear_probe", killed_at=None, views=1, **settings):
     setting = Setting(classes=CLASSES, prompt_names=CLASSES, channels=backbone.channels, logit_scale=backbone.logit_scale)
-    method = method_config(name)().build(setting, backbone.texts())
+    method = method_config(name)(**({"head": "gradient"} if name == "semantic_aware" else {})).build(setting, backbone.texts())
     monkeypatch.setitem(LOSSES, "partial_bce", lambda labels: Noisy(killed_at))
     config = TrainConfig(**({"epochs": 5, "batch_size": 16, "rate": 0.01} | settings))
     labels = keep_known(PartialLabels(TRUTH), 0.6)

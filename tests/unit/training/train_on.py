@@ -41,7 +41,7 @@ def main(devices, out):
     torch.set_num_threads(1)
     backbone = load_backbone("tiny")
     setting = Setting(classes=CLASSES, prompt_names=CLASSES, channels=backbone.channels, logit_scale=backbone.logit_scale)
-    method = method_config("semantic_aware")().build(setting, backbone.texts())
+    method = method_config("semantic_aware")(head="gradient").build(setting, backbone.texts())
     truth = (np.random.default_rng(1).random((PICTURES, 3)) < 0.4).astype(np.int8)
     labels = keep_known(PartialLabels(truth), 0.6)
     # 74 pictures to train on in steps of 17: neither the steps nor the last one of 6 divide evenly

@@ -1,0 +1,91 @@
+"""Training pictures as the exact head sees them: unit positions, the standardised pooled vector, and features of its RBF kernel."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from taglens.errors import TrainingError
+from taglens.gaussian_process import Landmarks, choose_landmarks
+from taglens.methods.exact import LANDMARKS
+from taglens.training.data import FeatureRows
+
+RBF_LENGTH = 1.2
+"""Length of the RBF kernel on pooled vectors, in units where these have root mean square length 1."""
+_BLOCK = 256
+"""Pictures read at a time."""
+_KEPT_BYTES = 2**30
+"""Positions are kept in memory up to this size, and read again for every pass beyond it."""
+_LANDMARK_SAMPLE = 2048
+
+
+class PositionBlock(NamedTuple):
+    """Positions of some pictures that follow each other."""
+
+    start: int
+    unit: Float[Tensor, "image position channel"]
+    """The map's vectors, each of length 1."""
+    length: Float[Tensor, "image position"]
+    """The lengths they had."""
+
+
+class TrainingPictures:
+    """The pictures ``rows`` of ``features``, in that order.
+
+    Args:
+        features: of all pictures.
+        rows: which.
+        decoupling: whether classes look at their own positions; else positions are never read.
+        scaled_by: pictures whose centre, spread and landmarks these share.
+    """
+
+    def __init__(
+        self,
+        features: FeatureRows,
+        rows: NDArray[np.int64],
+        *,
+        decoupling: bool = True,
+        scaled_by: "TrainingPictures | None" = None,
+    ) -> None:
+        self._features, self._rows = features, rows
+        self.decoupling: bool = decoupling if scaled_by is None else scaled_by.decoupling
+        self._kept: list[PositionBlock] | None = None
+        pooled = [functional.normalize(features.gather(rows[i : i + _BLOCK]).pooled, dim=-1) for i in range(0, len(rows), _BLOCK)]
+        self.pooled: Float[Tensor, "image channel"] = torch.cat(pooled)
+        if not bool(torch.isfinite(self.pooled).all()):
+            raise TrainingError("features of some pictures are not finite; delete their feature store (taglens cache) and train again")
+        self.centre: Float[Tensor, " channel"] = self.pooled.mean(0) if scaled_by is None else scaled_by.centre
+        self.pooled -= self.centre
+        self.spread: float = float(self.pooled.square().sum(-1).mean().sqrt().clamp(min=1e-6)) if scaled_by is None else scaled_by.spread
+        self.pooled /= self.spread
+        self.landmarks: Landmarks = _landmarks(self.pooled) if scaled_by is None else scaled_by.landmarks
+        self.rbf: Float[Tensor, "image landmark"] = self.landmarks.features(self.pooled)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def blocks(self) -> Iterator[PositionBlock]:
+        """Yield the positions of all pictures."""
+        if self._kept is not None:
+            yield from self._kept
+            return
+        kept: list[PositionBlock] | None = []
+        size = 0
+        for start in range(0, len(self._rows), _BLOCK):
+            maps = self._features.gather(self._rows[start : start + _BLOCK]).map
+            length = maps.norm(dim=-1).clamp(min=1e-12)
+            block = PositionBlock(start, maps / length[..., None], length)
+            size += 4 * maps.numel()
+            kept = None if kept is None or size > _KEPT_BYTES else [*kept, block]
+            yield block
+        self._kept = kept
+
+
+def _landmarks(pooled: Tensor) -> Landmarks:
+    step = max(1, -(-len(pooled) // _LANDMARK_SAMPLE))
+    return choose_landmarks(pooled[::step], LANDMARKS, RBF_LENGTH)
