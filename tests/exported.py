@@ -42,8 +42,10 @@ def made() -> Made:
     return Made(recognizer, folder / "run", folder / "model.onnx", pictures, exported)
 
 
-def shaken(spec: str, method: str = "semantic_aware", classes: tuple[str, ...] = CLASSES, size: int | None = None) -> Recognizer:
-    recognizer = Recognizer.create(load_backbone(spec, image_size=size), method, method_config(method)(), classes, classes)
+def shaken(
+    spec: str, method: str = "semantic_aware", classes: tuple[str, ...] = CLASSES, size: int | None = None, **options: object
+) -> Recognizer:
+    recognizer = Recognizer.create(load_backbone(spec, image_size=size), method, method_config(method)(**options), classes, classes)
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         exact = {name: weight for name, weight in recognizer.method.named_buffers() if name not in ("length", "local_length")}

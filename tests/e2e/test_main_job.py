@@ -12,7 +12,8 @@ from taglens.datasets.scenes.dataset import write_scenes
 from taglens.labels.table import LabelTable
 
 QUICK = ["--backbone", "tiny", "--training.epochs", "2", "--method-options", "hidden", "16"]
-RUN_FILES = {"config.json", "history.csv", "labels.parquet", "metrics.json", "recognizer.json", "report.html", "weights.safetensors"}
+RUN_FILES = {"config.json", "history.csv", "labels.parquet", "metrics.json", "recognizer.json", "report.html", "thresholds.csv"}
+RUN_FILES |= {"weights.safetensors"}
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +39,10 @@ def test_the_run_folder_holds_everything(run, scenes):
     assert "torch" in config["versions"]
     table = LabelTable.read(run / "labels.parquet", images=scenes)
     assert 0.25 < table.labels.known.mean() < 0.35
-    rows = list(csv.DictReader((run / "history.csv").open()))
-    assert [row["epoch"] for row in rows] == ["1", "2"]
+    assert (run / "history.csv").read_text() == "", "nothing was trained in epochs"
+    chosen = json.loads((run / "metrics.json").read_text())["choices"]
+    assert chosen["weights"]["name"] > 0
+    assert len(list(csv.DictReader((run / "thresholds.csv").open()))) == len(table.classes)
     page = (run / "report.html").read_text()
     assert "http://" not in page.replace("http://www.w3.org", "")
     assert "data:image/" in page
@@ -48,7 +51,7 @@ def test_the_run_folder_holds_everything(run, scenes):
 def test_evaluate_agrees_with_the_run_to_the_store_precision(run, scenes, tmp_path):
     assert main(["evaluate", str(run), str(scenes / "labels.csv"), "--out", str(tmp_path)]) == 0
     there, here = (json.loads((folder / "metrics.json").read_text()) for folder in (run, tmp_path))
-    assert set(here["per_class"]["tree"]) == {"ap", "ap_interpolated", "positives"}
+    assert set(here["per_class"]["tree"]) == {"ap", "ap_interpolated", "positives", "negatives"}
     assert here["images"] == there["images"]
     # Features of a run are stored in 16 bits; evaluate computes them anew.
     assert abs(here["mAP"] - there["mAP"]) < 0.5
@@ -67,13 +70,13 @@ def test_predict_writes_a_row_and_heatmaps_for_each_picture(run, scenes, tmp_pat
     assert len(list((tmp_path / "maps").rglob("*.png"))) >= 1
 
 
-def test_an_own_table_without_split_is_judged_on_held_out_labels(scenes, tmp_path, capsys):
+def test_an_own_table_without_split_is_judged_by_leave_one_out(scenes, tmp_path, capsys):
     table = LabelTable.read(scenes / "labels.csv")
     own = tmp_path / "own.csv"
     LabelTable(images=table.images, classes=table.classes, labels=table.labels).write(own)
     out = tmp_path / "run"
     assert main(["train", str(own), "--images", str(scenes), "--known", "0.5", "--out", str(out), *QUICK]) == 0
-    assert json.loads((out / "metrics.json").read_text())["evaluated_on"] == "held-out training labels"
+    assert json.loads((out / "metrics.json").read_text())["evaluated_on"] == "leave-one-out on the known training labels"
     assert "no split column, so nothing to test on" in capsys.readouterr().err
 
 

@@ -153,8 +153,8 @@ def test_probabilities_of_zero_and_one_are_judged_like_any_other():
 
 @pytest.mark.parametrize(
     ("labels", "expected"),
-    [([[1]], [1.0]), ([[0]], [np.nan]), ([[-1]], [np.nan])],
-    ids=["one picture, positive", "one picture, negative: not defined", "nothing known: not defined"],
+    [([[1]], [np.nan]), ([[0]], [np.nan]), ([[-1]], [np.nan])],
+    ids=["one picture, positive: a ranking of nothing against nothing", "one picture, negative: not defined", "nothing known: not defined"],
 )
 def test_average_precision_of_one_cell(labels, expected):
     np.testing.assert_array_equal(average_precision(np.ones((1, 1), np.float32), PartialLabels(np.array(labels, np.int8))), expected)

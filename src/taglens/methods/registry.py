@@ -1,5 +1,6 @@
 """The methods by name, and their configurations; a new method is one file and one line in ``METHODS``."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -54,5 +55,5 @@ def build_config(name: str, options: Mapping[str, Any]) -> MethodConfig:
     try:
         return kind(**options)
     except TypeError as error:
-        names = ", ".join(getattr(kind, "__dataclass_fields__", ()))
+        names = ", ".join(field.name for field in dataclasses.fields(kind))  # type: ignore[arg-type]
         raise TrainingError(f"method {name!r} does not take these options: {error}. Its options: {names or 'none'}") from error

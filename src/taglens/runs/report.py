@@ -146,10 +146,13 @@ def _training(result: RunResult) -> dict[str, str]:
         return {"Training": f"{len(result.fit.history)} epochs, epoch {result.fit.epoch} kept, {result.seconds:.0f} seconds"}
     weights = ", ".join(f"{name.replace('_', ' ')} {weight:g}" for name, weight in choices["weights"].items())
     losses, chosen = choices["losses"], choices["following"]
+    training = f"inferred exactly in {result.seconds:.1f} seconds; weights of the kernels: {weights}"
     kept = f"kept with lambda {chosen:g}" if chosen else "not kept"
+    if not losses:
+        return {"Training": training, "Learned attention": "not learned: too few labels of either kind in every class"}
     losses_said = f"leave-one-out loss {losses[0.0]:.1f} nats without, {losses[chosen]:.1f} with, on a sample of the labels"
     return {
-        "Training": f"inferred exactly in {result.seconds:.1f} seconds; weights of the kernels: {weights}",
+        "Training": training,
         "Learned attention": f"{kept}: {losses_said}",
     }
 

@@ -135,6 +135,9 @@ def _infer(method: ExactHead, features: FeatureRows, labels: PartialLabels, conf
     """Infer the exact head; nothing is held out, since every known label is judged by what the others taught."""
     if config.filled_weight not in (0, 1):
         raise TrainingError(f"the exact head counts filled labels fully (1) or not at all (0), came filled_weight {config.filled_weight}")
+    build_loss(config.loss, labels, **config.loss_options)
+    if config.loss != TrainConfig().loss:
+        raise TrainingError(f"the exact head has its own likelihood; --training.loss {config.loss} needs --method-options head gradient")
     device = method.bias.device
     found = fit_exact(method.cpu(), features, labels, seed=config.seed, checked=checked)
     method.to(device)

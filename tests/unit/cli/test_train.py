@@ -29,6 +29,7 @@ def asked(monkeypatch):
             fit=SimpleNamespace(stopped=None),
             evaluated_on="test part",
             warnings=("fewer dogs",),
+            checked=(),
         )
 
     monkeypatch.setattr("taglens.runs.train.train_run", train_run)

@@ -19,6 +19,8 @@ FOLLOWING = (0.0, 0.5, 1.0, 2.0, 4.0)
 """Values of lambda, the factor on a position's evidence in the attention; 1 is where the search starts."""
 ROUNDS = 2
 """Times the attention is made from the evidence and the evidence from the attention."""
+LEAST_GAIN = 3.0
+"""Nats that a choice must gain beyond its noise: where few labels speak, the start is better than what they prefer (docs/log.md)."""
 _SWEEPS = 2
 
 
@@ -94,7 +96,7 @@ def attended(
 
 
 def better(new: Float[Tensor, " label"], old: Float[Tensor, " label"]) -> bool:
-    """Whether a gain, summed over the classes, exceeds its standard error."""
+    """Whether a gain in nats, summed over the classes, exceeds its standard error by enough to be believed."""
     gain = new - old
     noise = float(gain.std()) * len(gain) ** 0.5 if len(gain) > 1 else 0.0
-    return float(gain.sum()) > noise + 0.1
+    return float(gain.sum()) > noise + LEAST_GAIN

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from taglens.gaussian_process import MOST_DUAL, Landmarks, batches
-from taglens.labels.states import UNKNOWN, PartialLabels
+from taglens.labels.states import NEGATIVE, POSITIVE, UNKNOWN, PartialLabels
 from taglens.methods.exact import ExactHead
 from taglens.training.config import Checked
 from taglens.training.data import FeatureRows, batches_of
@@ -25,6 +25,8 @@ CELLS_FOR_CHOICE = 300
 """Known cells of a class, on average, from which the weights and lambda are chosen."""
 CELLS_FOR_ATTENTION = 600
 """The same for learning where to look: more changed nothing that could be seen (docs/log.md)."""
+FEWEST_OF_EACH = 5
+"""Labels of each kind in that sample that a class needs to take part in the choice."""
 CLASSES_FOR_CHOICE = 128
 """Classes, evenly spread, that choose for all."""
 CELLS_FOR_CHECKING, CLASSES_FOR_CHECKING = 400, 24
@@ -133,17 +135,30 @@ class _Inference:
         return KernelWeights()._replace(**dict.fromkeys(self._absent_kernels(), 0.0))
 
     def _choose(self) -> _Chosen:
-        usable = self.known.nonzero()[:, 0]
-        alike = [label for label in usable.tolist() if label not in self.found.tags_alone]
-        usable = torch.tensor(alike) if alike else usable
-        labels = usable[torch.linspace(0, len(usable) - 1, min(len(usable), CLASSES_FOR_CHOICE)).long()]
-        problem = self._problem(labels, *self._sample(labels, CELLS_FOR_CHOICE), CELLS_FOR_CHOICE)
+        labels, pictures, rows = self._choosing()
+        if not len(labels):
+            return _Chosen(self._weights(), 0.0, {"weights": self._weights()._asdict(), "following": 0.0, "losses": {}})
+        problem = self._problem(labels, pictures, rows, CELLS_FOR_CHOICE)
         fixed = self._absent_kernels()
         fit = choose_weights(problem, fixed, problem.fit(self._weights(), self.base[labels]))
         following, losses = 0.0, {0.0: float(fit.losses().sum())}
         if self.method.reattention and self.method.decoupling:
             following, fit, losses = choose_following(problem, fit, self.base[labels])
         return _Chosen(fit.weights, following, {"weights": fit.weights._asdict(), "following": following, "losses": losses})
+
+    def _choosing(self) -> tuple[Tensor, TrainingPictures, Tensor]:
+        """Return the classes that choose for all, and the sample on which they do.
+
+        A class with hardly a label of one kind says nothing of how labels vary with the pictures, and would be best off without any kernel.
+        """
+        usable = self.known.nonzero()[:, 0]
+        pictures, rows = self._sample(usable, CELLS_FOR_CHOICE)
+        states = self.states[rows]
+        present, absent = ((states == kind).sum(0) for kind in (POSITIVE, NEGATIVE))
+        # with tags alone the unknown cells stand for the absent ones
+        both = torch.minimum(present, len(states) - present if self.checking.kind == "tags-alone" else absent)
+        labels = (both >= FEWEST_OF_EACH).nonzero()[:, 0]
+        return labels[torch.linspace(0, len(labels) - 1, min(len(labels), CLASSES_FOR_CHOICE)).long()], pictures, rows
 
     def _absent_kernels(self) -> frozenset[str]:
         local = () if self.method.decoupling else ("local", "local_rbf")

@@ -28,7 +28,7 @@ from taglens.training.exact.views import LocalViews, local_views
 
 NAME_DEVIATION = 0.5
 """Prior standard deviation of a class's own scale of its name's similarity, around the scale common to all classes."""
-FEWEST_SEEN = 32
+FEWEST_SEEN = 128
 """A class looks at so many pictures at least, if need be unlabelled ones: its name's similarity is standardised over them."""
 
 

@@ -13,7 +13,7 @@ from taglens.training.exact.pictures import TrainingPictures
 
 LOCAL_LENGTH = 1.0
 """Length of the RBF kernel on decoupled vectors, in units where a class's have root mean square length 1."""
-POOLED_NAME_SHARE = 1 / 3
+POOLED_NAME_SHARE = 0.5
 """Share of the pooled vector in a picture's similarity to a name, the rest being the decoupled vector's (docs/log.md)."""
 _LANDMARK_SAMPLE = 2048
 
