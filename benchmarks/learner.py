@@ -5,13 +5,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from benchmarks.measure import Line, Step, compared, in_milliseconds, medians
-from benchmarks.store import SHARED
-from taglens.backbones.openclip import load_backbone
-from taglens.datasets.source import read_data
+from benchmarks.store import NOT_AT_HAND, voc_and_minclip
 from taglens.features.extract import extract_features
 from taglens.labels.hiding import keep_known
 from taglens.labels.states import PartialLabels
-from taglens.methods.base import Setting
 from taglens.methods.semantic_aware import SemanticAware
 from taglens.training.config import TrainConfig
 from taglens.training.data import FeatureRows
@@ -24,13 +21,11 @@ RATIO = 5.0
 
 def run() -> Iterable[Line]:
     """Yield the time of a fit at each share, and the ratio to the gradient head at 10 %."""
-    voc, minclip = SHARED / "data" / "VOCdevkit", SHARED / "models" / "minclip"
-    if not (voc.exists() and minclip.exists()):
-        yield Line("one fit of the exact head", "not measured: VOC photos or minclip not at hand; set TAGLENS_SHARED")
+    at_hand = voc_and_minclip()
+    if at_hand is None:
+        yield Line("one fit of the exact head", NOT_AT_HAND)
         return
-    table = read_data(f"voc2012:{voc}", "train")
-    backbone = load_backbone(f"{minclip / 'minclip.json'}:{minclip / 'open_clip_model.safetensors'}")
-    setting = Setting(classes=table.classes, prompt_names=table.classes, channels=backbone.channels, logit_scale=backbone.logit_scale)
+    table, backbone, setting = at_hand
 
     def one_fit(head: SemanticAware, features: FeatureRows, labels: PartialLabels) -> Step:
         text = backbone.texts()

@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from taglens.backbones.text import TextEncoder
-from taglens.methods.base import Candidate, Classifier, Method, Scores, Setting
-from taglens.methods.dualcoop import pair_logits
+from taglens.methods.base import Classifier, Method, Scores, Setting
+from taglens.methods.dualcoop import DualCoOp, pair_logits
 from taglens.prompts.contexts import PromptContexts
 from taglens.prompts.templates import ensemble
 from taglens.shapes import Features
@@ -31,16 +31,7 @@ class PositiveCoOp:
     prompt_rate: float = 0.1
     """Learning rate of the contexts, relative to the configured rate."""
 
-    tunable: ClassVar[tuple[Candidate, ...]] = (
-        Candidate(),
-        Candidate(rate=3),
-        Candidate(rate=10),
-        Candidate(rate=1 / 3),
-        Candidate(rate=3, epochs=2),
-        Candidate(rate=1 / 3, epochs=2),
-        Candidate(rate=10, epochs=2),
-        Candidate(epochs=2),
-    )
+    tunable = DualCoOp.tunable
 
     def build(self, setting: Setting, text: TextEncoder) -> "PositiveCoOpMethod":
         """Make the method with its starting contexts and negative vectors."""
