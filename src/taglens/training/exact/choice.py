@@ -17,8 +17,6 @@ GRID: dict[str, tuple[float, ...]] = {
 """Values of each weight; the search starts at :class:`KernelWeights`' defaults."""
 FOLLOWING = (0.0, 0.5, 1.0, 2.0, 4.0)
 """Values of lambda, the factor on a position's evidence in the attention; 1 is where the search starts."""
-ROUNDS = 2
-"""Times the attention is made from the evidence and the evidence from the attention."""
 LEAST_GAIN = 3.0
 """Nats that a choice must gain beyond its noise: where few labels speak, the start is better than what they prefer (docs/log.md)."""
 _SWEEPS = 2
@@ -91,8 +89,8 @@ def attended(
     problem: Problem, fit: Fit, base: Float[Tensor, "label channel"], evidence: PositionEvidence, following: float, shared: Tensor
 ) -> Fit:
     """Return the fit in which every picture is attended by softmax over p of u_p . (base + following w), w without its own label."""
-    views = problem.look(base[:, None] + following * evidence.without)
-    return problem.infer(fit.weights, views, problem.kernel(fit.weights, views, shared), fit.posterior.coefficients)
+    queries = base[:, None] + following * evidence.without
+    return problem.fit(fit.weights, queries, fit.posterior.coefficients, shared)
 
 
 def better(new: Float[Tensor, " label"], old: Float[Tensor, " label"]) -> bool:

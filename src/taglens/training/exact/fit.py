@@ -122,7 +122,7 @@ class _Inference:
             states = self.states[rows][:, labels]
             telling = checking.cells(states, labels, self.rank[rows], CELLS_FOR_CHECKING)
             problem = Problem(pictures, states, self.text[labels], base_rates, self.landmarks, telling)
-            views = problem.look(self.base[labels][:, None].expand(*problem.cells.rows.shape, -1))
+            views = problem.look(self.base[labels])
             weights = self._weights()
             kernel = problem.kernel(weights, views)
             made.append((problem.infer(weights, views, kernel), kernel, rows))
@@ -216,8 +216,8 @@ class _Inference:
         alike = pictures is self.pictures and whole.telling is None
         problem = whole if alike else self._problem(labels, pictures, rows, CELLS_FOR_ATTENTION)
         base = self.base[labels]
-        fit = problem.fit(chosen.weights, base)
         shared = problem.shared_kernel(chosen.weights)
+        fit = problem.fit(chosen.weights, base, shared=shared)
         evidence = fit.evidence_for_positions()
         for _ in range(ROUNDS - 1):
             fit = attended(problem, fit, base, evidence, chosen.following, shared)

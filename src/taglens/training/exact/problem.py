@@ -106,10 +106,19 @@ class Problem:
         """Where a cell's label is known."""
         return self.states != UNKNOWN
 
-    def fit(self, weights: KernelWeights, queries: Tensor, start: Float[Tensor, "label cell"] | None = None) -> "Fit":
-        """Return the posterior with these attention queries, (label, channel) or (label, cell, channel)."""
+    def fit(
+        self,
+        weights: KernelWeights,
+        queries: Tensor,
+        start: Float[Tensor, "label cell"] | None = None,
+        shared: Float[Tensor, "label cell cell"] | None = None,
+    ) -> "Fit":
+        """Return the posterior with these attention queries, (label, channel) or (label, cell, channel).
+
+        ``start`` as in :meth:`infer`, ``shared`` as in :meth:`kernel`.
+        """
         views = self.look(queries)
-        return self.infer(weights, views, self.kernel(weights, views), start)
+        return self.infer(weights, views, self.kernel(weights, views, shared), start)
 
     def look(self, queries: Tensor) -> LocalViews:
         """Return the classes' views with these attention queries, (label, channel) or (label, cell, channel)."""
