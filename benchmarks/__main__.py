@@ -24,6 +24,7 @@ ROWS = (
     "store",
     "learner",
     "learner_size",
+    "learner_gpu",
     "predict",
     "picture_scaling",
     "decoding",

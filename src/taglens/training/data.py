@@ -119,10 +119,11 @@ def _as_is(batch: Any) -> Any:
     return batch
 
 
-def batches_of(features: FeatureRows, rows: NDArray[np.int64], batch_size: int) -> Iterator[Features]:
-    """Yield the features of ``rows`` in order."""
+def batches_of(features: FeatureRows, rows: NDArray[np.int64], batch_size: int, device: torch.device | str = "cpu") -> Iterator[Features]:
+    """Yield the features of ``rows`` in order, on ``device``."""
     for start in range(0, len(rows), batch_size):
-        yield features.gather(rows[start : start + batch_size])
+        found = features.gather(rows[start : start + batch_size])
+        yield Features(found.map.to(device), found.pooled.to(device))
 
 
 def without(labels: PartialLabels, filled: NDArray[np.bool_] | None) -> PartialLabels:

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -150,7 +151,8 @@ def _start(
 ) -> None:
     sample = np.sort(np.random.default_rng(config.seed).permutation(rows)[:STARTING_PICTURES])
     with torch.no_grad():
-        method.start(batches_of(features, sample, 256), labels.rows(sample), method.classifier(text))
+        device = next(chain(method.parameters(), method.buffers())).device
+        method.start(batches_of(features, sample, 256, device), labels.rows(sample), method.classifier(text))
 
 
 def _trainer(
