@@ -63,7 +63,7 @@ def decoupling() -> Figure:
     return figure
 
 
-def promise() -> Figure:
+def guarantee() -> Figure:
     """Cells in the order of their score, those that are known, and the threshold."""
     random = np.random.RandomState(3)
     scores = np.linspace(0.99, 0.05, 60)
@@ -101,7 +101,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("docs/images"))
     out: Path = parser.parse_args().out
     with mpl.rc_context(STYLE):
-        for name, draw in (("labels", labels), ("decoupling", decoupling), ("promise", promise)):
+        for name, draw in (("labels", labels), ("decoupling", decoupling), ("guarantee", guarantee)):
             with atomic_path(out / f"concept-{name}.svg", force=True) as temporary:
                 draw().savefig(temporary, format="svg", metadata={"Date": None})
 

@@ -1,4 +1,4 @@
-"""A small run, a table to review, and `taglens review` as a process that can be killed."""
+"""A small run, a table to review, and `taglens review` or `audit` as a process that can be killed."""
 
 import re
 import signal
@@ -45,8 +45,8 @@ def make_table(folder: Path, size: int = 160) -> Path:
 class ReviewServer:
     """The process and its address."""
 
-    def __init__(self, run: Path, table: Path, *arguments: str, port: int = 0) -> None:
-        command = [sys.executable, "-m", "taglens.cli.main", "review", str(run), str(table), "--no-browser", "--by", "ada"]
+    def __init__(self, run: Path, table: Path, *arguments: str, port: int = 0, verb: str = "review") -> None:
+        command = [sys.executable, "-m", "taglens.cli.main", verb, str(run), str(table), "--no-browser", "--by", "ada"]
         self.process = subprocess.Popen([*command, "--port", str(port), *arguments], stderr=subprocess.PIPE, text=True)
         self.url = self._address()
 
@@ -77,8 +77,8 @@ class ReviewServer:
 
 
 @contextmanager
-def serving(run: Path, table: Path, *arguments: str, port: int = 0):
-    server = ReviewServer(run, table, *arguments, port=port)
+def serving(run: Path, table: Path, *arguments: str, port: int = 0, verb: str = "review"):
+    server = ReviewServer(run, table, *arguments, port=port, verb=verb)
     try:
         yield server
     finally:

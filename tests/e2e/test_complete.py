@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -33,11 +34,8 @@ def truth(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def half(truth):
-    """Half of the labels known; three of them wrong."""
-    values = keep_known(truth.labels, 0.5, seed=1).values.copy()
-    wrong = np.argwhere(values[:, :2] == 1)[:3]
-    values[tuple(wrong.T)] = 0
-    return with_values(truth, values)
+    """Half of the labels known."""
+    return with_values(truth, keep_known(truth.labels, 0.5, seed=1).values)
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +52,13 @@ def completed(run, table, folder, *options):
     table.write(path)
     line = ["complete", str(run), str(path), "--images", str(table.root), "--out", str(folder / "done" / "labels.csv"), "--folds", "2"]
     return main([*line, *options])
+
+
+def exact(half, folder, *options):
+    half.write(folder / "labels.csv")
+    line = ["train", str(folder / "labels.csv"), "--images", str(half.root), "--out", str(folder / "run"), "--backbone", "tiny"]
+    assert main([*line, *options]) == 0
+    return folder / "run"
 
 
 @pytest.fixture(scope="module")
@@ -83,9 +88,15 @@ def test_the_statement_counts_what_the_table_holds(done, half):
         entry = said["per_class"][name]
         for word, state in (("present", table.labels.positive), ("absent", table.labels.negative)):
             assert entry[word]["filled"] == (filled & state)[:, place].sum()
-            assert (entry[word]["guaranteed"] is None) == (entry[word]["guaranteed_for"] is None)
-            assert entry[word]["guaranteed"] in (None, {"present": 0.7, "absent": 0.8}[word])
-            assert (entry[word]["threshold"] is None) == bool(entry[word]["why_not"])
+            assert (entry[word]["filled"] == 0) == bool(entry[word]["why_not"])
+    for word, asked in (("present", 0.7), ("absent", 0.8)):
+        found = said["guarantees"][word]
+        assert found["filled"] == sum(said["per_class"][name][word]["filled"] for name in CLASSES)
+        assert found["precision"] in (None, asked)
+        assert (found["precision"] is None) == bool(found["why_not"])
+        assert {step["precision"] for step in said["curve"][word]} >= {0.9, 0.95}
+    assert said["asked"]["guarantee"] == "table"
+    assert "times as often as absent ones" in said["assumption"]
     cells = said["cells"]
     assert cells["unknown"] == half.labels.unknown.sum() == cells["filled_present"] + cells["filled_absent"] + cells["left_blank"]
     assert sum(entry["count"] for entry in said["calibration"]["bins"]) == half.labels.known.sum()
@@ -98,7 +109,21 @@ def test_the_page_stands_alone_and_has_the_diagram(done):
     assert not re.search(r"(src|href)=\"https?://", page)
 
 
-def test_suspects_are_ranked_and_left_as_they_were(done, half):
+@pytest.fixture(scope="module")
+def suspected(truth, tmp_path_factory):
+    """A table of which one known label in twelve is wrong, completed by an exact head."""
+    folder = tmp_path_factory.mktemp("suspected")
+    values = keep_known(truth.labels, 0.8, seed=1).values.copy()
+    known = np.argwhere(values >= 0)[::12]
+    values[tuple(known.T)] = 1 - values[tuple(known.T)]
+    table = with_values(truth, values)
+    run = exact(table, folder)
+    assert main(["complete", str(run), "--precision", "0.7", "--out", str(folder / "done" / "labels.csv")]) == 0
+    return folder / "done", table
+
+
+def test_suspects_are_ranked_and_left_as_they_were(suspected):
+    done, half = suspected
     rows = list(csv.DictReader((done / "suspects.csv").open()))
     assert rows
     quality = [float(row["quality"]) for row in rows]
@@ -108,13 +133,21 @@ def test_suspects_are_ranked_and_left_as_they_were(done, half):
         assert half.labels.values[images.index(row["image"]), CLASSES.index(row["class"])] == int(row["label"])
 
 
-def test_the_review_asks_about_suspects(done):
+def test_the_report_shows_their_pictures_and_how_strong_the_evidence_is(suspected):
+    done, _ = suspected
+    page = (done / "completion.html").read_text()
+    assert page.count("data:image/jpeg;base64,") == min(60, len({row["image"] for row in csv.DictReader((done / "suspects.csv").open())}))
+    assert "if every label were right, about" in page
+
+
+def test_the_review_asks_about_suspects(suspected):
     """The completed table says how probable a suspected label is, so that the review need not guess it with a model that saw it."""
+    done, _ = suspected
     table = LabelTable.read(done / "labels.csv")
     rows = list(csv.DictReader((done / "suspects.csv").open()))
-    suspected = {(table.images.index(row["image"]), CLASSES.index(row["class"])) for row in rows}
+    listed = {(table.images.index(row["image"]), CLASSES.index(row["class"])) for row in rows}
     judged = ~np.isnan(table.probabilities) & table.of_kind("given")
-    assert {tuple(place) for place in np.argwhere(judged).tolist()} == suspected
+    assert {tuple(place) for place in np.argwhere(judged).tolist()} == listed
     asked = ReviewState(table, table.probabilities, np.full(len(CLASSES), 0.5)).queue("suspected", None, 10)
     assert len(asked) > 0
 
@@ -147,7 +180,9 @@ def test_a_completed_table_is_judged_anew(run, done, half, tmp_path, capsys):
     table = seen_from(LabelTable.read(done / "labels.csv"), half.root)
     assert table.images == half.images
     assert completed(run, table, tmp_path, "--precision", "0.7", "--npv", "0.8") == 0
-    assert "cells that were predicted before are not known labels: they were judged again" in " ".join(capsys.readouterr().err.split())
+    assert "cells filled then are not known labels and were judged again. The same known labels speak for both" in " ".join(
+        capsys.readouterr().err.split()
+    )
     again = LabelTable.read(tmp_path / "done" / "labels.csv")
     assert np.array_equal(again.labels.values, table.labels.values)
     assert again.origins != table.origins
@@ -160,8 +195,8 @@ def test_a_class_that_was_never_known_and_a_promise_out_of_reach(run, half, tmp_
     said = json.loads((tmp_path / "done" / "completion.json").read_text())
     assert said["cells"]["filled_present"] == 0
     assert said["per_class"]["moon"]["present"]["why_not"].startswith("never known: no label of this class was given")
-    assert "known cells are needed even if all are right" in said["per_class"]["house"]["present"]["why_not"]
-    assert "What could not be promised, and why" in (tmp_path / "done" / "completion.html").read_text()
+    assert "known cells are needed even if all are right" in said["guarantees"]["present"]["why_not"]
+    assert "Classes that were not filled, and why" in (tmp_path / "done" / "completion.html").read_text()
 
 
 def all_known(table):
@@ -178,7 +213,7 @@ def moved(table):
 
 REFUSED = {
     "every cell known": (all_known, [], "every cell is known, so there is nothing to fill"),
-    "no cell known": (none_known, [], "no cell is known, so nothing can be promised; fill some cells with 1 (present) or 0 (absent)"),
+    "no cell known": (none_known, [], "no cell is known, so nothing can be guaranteed; fill some cells with 1 (present) or 0 (absent)"),
     "pictures moved": (moved, [], "picture not found; check the name and the images folder (--images)"),
     "a precision that is none": (None, ["--precision", "95"], "precision must lie between 0 and 1 (both excluded), came 95"),
     "one fold": (None, ["--folds", "1"], "at least 2 folds are needed, so that a picture is judged by a model trained without it"),
@@ -200,3 +235,52 @@ def test_a_folder_that_is_no_run_and_an_output_that_exists(run, half, done, tmp_
     assert main(["complete", str(run), str(done / "labels.csv"), "--out", str(done / "labels.csv")]) == 2
     assert "exists already" in " ".join(capsys.readouterr().err.split())
     assert (done / "labels.csv").read_bytes() == before
+
+
+def test_a_dry_run_shows_what_could_be_asked_for_and_writes_nothing(run, half, tmp_path, capsys):
+    assert completed(run, half, tmp_path, "--dry-run", "--precision", "0.99") == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "at least right" in said
+    assert "Nothing is filled as present" in said or "Of the" in said
+    assert not (tmp_path / "done").exists()
+
+
+@pytest.fixture(scope="module")
+def exact_run(truth, tmp_path_factory):
+    """An exact head trained with half of the labels hidden."""
+    return exact(truth, tmp_path_factory.mktemp("exact"), "--known", "0.5")
+
+
+def test_a_run_completes_the_labels_that_it_kept_and_nothing_else_is_named(exact_run, truth, tmp_path):
+    out = tmp_path / "done.csv"
+    assert main(["complete", str(exact_run), "--precision", "0.7", "--npv", "0.8", "--out", str(out)]) == 0
+    table, kept = LabelTable.read(out), LabelTable.read(exact_run / "labels.parquet")
+    filled = table.of_kind("predicted")
+    assert filled.sum() > 100
+    assert np.array_equal(table.labels.values[kept.labels.known], kept.labels.values[kept.labels.known])
+    assert (table.labels.values == truth.labels.values)[filled].mean() > 0.75
+    assert "leave-one-out" in json.loads((tmp_path / "completion.json").read_text())["method"]
+    assert seen_from(table, truth.root).images == truth.images, "the pictures can be found from the new table"
+
+
+def test_data_that_are_gone_are_said(exact_run, tmp_path, capsys):
+    config = json.loads((exact_run / "config.json").read_text())
+    moved_run = tmp_path / "run"
+    shutil.copytree(exact_run, moved_run)
+    (moved_run / "config.json").write_text(json.dumps(config | {"data": config["data"] | {"data": "gone.csv"}}))
+    assert main(["complete", str(moved_run)]) == 2
+    assert f"name them: taglens complete {moved_run} DATA" in " ".join(capsys.readouterr().err.split())
+
+
+def test_tags_alone_fill_nothing_and_say_why(truth, tmp_path, capsys):
+    tags = with_values(truth, np.where(truth.labels.values == 1, 1, -1))
+    run = exact(tags, tmp_path)
+    capsys.readouterr()
+    assert main(["complete", str(run), "--precision", "0.7", "--out", str(tmp_path / "done.csv")]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Nothing is filled as present: no absent cell is known, so nothing says how often a guess would be wrong" in said
+    assert "taglens audit" in said
+    assert not LabelTable.read(tmp_path / "done.csv").of_kind("predicted").any()
+    assert main(["complete", str(run), "--precision", "0.7", "--guarantee", "audit", "--out", str(tmp_path / "audit" / "done.csv")]) == 0
+    assert LabelTable.read(tmp_path / "audit" / "done.csv").of_kind("predicted").any()
+    assert "Nothing is guaranteed yet" in " ".join(capsys.readouterr().out.split())

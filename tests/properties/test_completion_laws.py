@@ -5,10 +5,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit
 
+from taglens.completion.assumption import Assumption
 from taglens.completion.calibration import cross_calibrate
-from taglens.completion.filling import Targets, fill
-from taglens.completion.guarantee import p_value
+from taglens.completion.config import Targets
+from taglens.completion.filling import fill
+from taglens.completion.guarantees.exact import p_value
 from taglens.labels.states import NEGATIVE, POSITIVE, PartialLabels
+
+A_SAMPLE = Assumption(1.0, 1.0, "a sample")
+kinds = st.sampled_from(["table", "class", "average", "audit"])
 
 
 @st.composite
@@ -29,23 +34,27 @@ asked_shares = st.floats(0.3, 0.99)
 
 
 @settings(deadline=None, max_examples=60)
-@given(tables(), asked_shares, asked_shares, st.floats(0.5, 0.99))
-def test_known_labels_are_never_changed_and_only_unknown_cells_are_filled(drawn, precision, npv, confidence):
+@given(tables(), kinds, asked_shares, asked_shares, st.floats(0.5, 0.99), st.floats(1, 5))
+def test_known_labels_are_never_changed_and_only_unknown_cells_are_filled(drawn, kind, precision, npv, confidence, odds):
     probabilities, labels, reviewed = drawn
-    found = fill(probabilities, labels, Targets(precision=precision, npv=npv, confidence=confidence), reviewed=reviewed)
+    targets = Targets(precision=precision, npv=npv, confidence=confidence, guarantee=kind)
+    found = fill(probabilities, labels, targets, Assumption(odds, odds, ""), reviewed=reviewed)
     assert (found.labels.values[labels.known] == labels.values[labels.known]).all()
-    for statements, value in ((found.present, POSITIVE), (found.absent, NEGATIVE)):
-        filled = (labels.unknown & (found.labels.values == value)).sum(0)
-        assert [statement.filled for statement in statements] == filled.tolist()
-        assert all((statement.guarantee.threshold is None) == bool(statement.guarantee.reason) for statement in statements)
-        assert all(statement.filled == 0 for statement in statements if statement.basis == "none")
+    for value, outcome in found.outcomes():
+        filled = found.filled(value)
+        assert not (filled & labels.known).any()
+        assert (found.labels.values[filled] == value).all()
+        assert outcome.rows.filled.tolist() == filled.sum(0).tolist()
+        assert (filled.sum() == 0) == bool(outcome.reason)
+    assert not (found.filled(POSITIVE) & found.filled(NEGATIVE)).any()
 
 
 @settings(deadline=None, max_examples=60)
-@given(tables(), asked_shares, asked_shares)
-def test_a_filled_cell_is_never_less_probable_than_one_left_blank(drawn, precision, npv):
+@given(tables(), kinds, asked_shares, asked_shares)
+def test_a_filled_cell_is_never_less_probable_than_one_left_blank(drawn, kind, precision, npv):
+    """Of each class; one that is left out altogether has no filled cell."""
     probabilities, labels, reviewed = drawn
-    found = fill(probabilities, labels, Targets(precision=precision, npv=npv), reviewed=reviewed)
+    found = fill(probabilities, labels, Targets(precision=precision, npv=npv, guarantee=kind), A_SAMPLE, reviewed=reviewed)
     for place in range(labels.shape[1]):
         unknown = labels.unknown[:, place]
         values = found.labels.values[:, place]
@@ -56,7 +65,7 @@ def test_a_filled_cell_is_never_less_probable_than_one_left_blank(drawn, precisi
 
 
 @given(st.integers(1, 300), st.integers(0, 300), st.integers(1, 1000), asked_shares, asked_shares)
-def test_a_stricter_share_or_a_worse_sample_is_never_easier_to_promise(sampled, wrong, unknown, one, other):
+def test_a_stricter_share_or_a_worse_sample_is_never_easier_to_guarantee(sampled, wrong, unknown, one, other):
     right = np.array([max(0, sampled - wrong)])
     mild, strict = (p_value(right, np.array([sampled]), np.array([unknown]), asked)[0] for asked in sorted((one, other)))
     assert mild <= strict + 1e-12
@@ -72,7 +81,7 @@ def test_higher_precision_fills_fewer_cells_on_average():
         truth = random.random((800, 2)) < 0.3
         scores = expit(3 * random.normal(size=truth.shape) + 9 * truth - 5.3)
         labels = PartialLabels(np.where(random.random(truth.shape) < 0.3, truth, -1).astype(np.int8))
-        filled += [fill(scores, labels, Targets(precision=asked)).labels.known.sum() for asked in (0.7, 0.8, 0.9, 0.97)]
+        filled += [fill(scores, labels, Targets(precision=asked), A_SAMPLE).labels.known.sum() for asked in (0.7, 0.8, 0.9, 0.97)]
     assert (np.diff(filled) < 0).all()
 
 

@@ -1,23 +1,23 @@
-"""Complete a table: train again without each picture's own labels, calibrate, and fill what a guarantee covers."""
+"""Complete a table: judge every cell without its own state, say what known cells are taken for, and fill what can be guaranteed."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from taglens.completion.calibration import cross_calibrate
-from taglens.completion.checks import Suspect, doubtful_classes, find_suspects
-from taglens.completion.cross_fit import cross_fit, picture_folds
-from taglens.completion.filling import Filling, Targets, fill
-from taglens.datasets.pictures import OnBadImage
-from taglens.datasets.source import DataOptions, Part, read_data
+from taglens.completion.assumption import Assumption, find_assumption
+from taglens.completion.checks import Suspects, find_suspects
+from taglens.completion.config import CompleteConfig
+from taglens.completion.filling import Filling, fill
+from taglens.completion.own_table import read_own_table
+from taglens.completion.scores import judge_cells
+from taglens.datasets.source import read_data
 from taglens.errors import TableError
-from taglens.features.extract import extract_features
+from taglens.features.extract import StoredFeatures, extract_features
 from taglens.labels.names import align_classes
-from taglens.labels.origins import Origin
+from taglens.labels.origins import Origin, now
 from taglens.labels.states import UNKNOWN, PartialLabels
 from taglens.labels.table import LabelTable
 from taglens.metrics.calibration import Reliability, expected_calibration_error, reliability
@@ -25,31 +25,7 @@ from taglens.recognizer import Recognizer
 from taglens.runs.folder import read_config
 from taglens.runs.prepare import PreparedPart
 
-ENOUGH_FOLDS = 5
-
-
-@dataclass(frozen=True, kw_only=True)
-class CompleteConfig:
-    """What is completed, and how."""
-
-    run: Path
-    """Folder of a run: its backbone, method, words and training settings are used, and its name is written beside filled cells."""
-    data: str
-    """A table's path or ``name:root``."""
-    targets: Targets = field(default_factory=Targets)
-    folds: int = ENOUGH_FOLDS
-    """Times the method is trained again, each time without one part of the pictures, which that model then judges."""
-    seed: int = 0
-    """Seed of the division into folds."""
-    part: Part = "all"
-    """Part of the data."""
-    options: DataOptions = field(default_factory=DataOptions)
-    on_bad: OnBadImage = "error"
-    """What to do with a picture that cannot be read; skipped ones stay as they are."""
-    cache: Path | None = None
-    """Folder of the feature store; None: the user's."""
-    device: str = "cpu"
-    """Where to compute."""
+_BATCH = 1024
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -57,17 +33,25 @@ class Completion:
     """A completed table and what can be said of it."""
 
     config: CompleteConfig
+    data: str
+    """What was completed."""
     table: LabelTable
     """With filled cells, their source, and a probability for every cell that was not known or is suspected to be wrong."""
     before: PartialLabels
     """The labels that were known, of all pictures of the table."""
     filling: Filling
     """Of the pictures that could be read."""
-    suspects: list[Suspect]
+    read: PartialLabels
+    """The labels that were known, of these pictures."""
+    reviewed: NDArray[np.bool_]
+    """Known cells of theirs that somebody chose to look at."""
+    assumption: Assumption
+    how: str
+    """How the cells were judged."""
+    suspects: Suspects
     """``image`` is a row of the table."""
     reliability: Reliability
     calibration_error: float
-    calibration_error_before: float
     notes: tuple[str, ...]
     """What a reader of the statement must know."""
     skipped: list[tuple[Path, str]]
@@ -80,62 +64,71 @@ def complete_table(config: CompleteConfig, *, progress: bool = False, say: Calla
         TagLensError: run, data or pictures cannot be used, or nothing is unknown or known.
     """
     trained = read_config(config.run)
-    table = read_data(config.data, config.part, config.options)
     recognizer = Recognizer.load(config.run, device=config.device, text=True)
-    table, reset = without_predicted(align_classes(table, recognizer.classes))
-    require_fillable(table, config)
-    notes = list(table.warnings)
-    if reset:
-        notes.append(f"{reset:,} cells that were predicted before are not known labels: they were judged again")
+    data = config.data or trained.data.data
+    own = config.data is None
+    table = read_own_table(config.run, trained) if own else read_data(data, config.part, config.options)
+    table, notes = without_predicted(align_classes(table, recognizer.classes))
+    require_fillable(table, data, None if own else config.run)
     features = extract_features(
         table, recognizer.backbone, store=config.cache, views=trained.data.views, progress=progress, on_bad=config.on_bad
     )
     read = table.rows(features.kept)
-    folds = picture_folds(features, config.folds, config.seed)
     part = PreparedPart(table=read, features=features, whole=table)
-    raw = cross_fit(recognizer, trained.training, part, read.labels, folds, progress=progress, say=say)
-    probabilities = cross_calibrate(raw, read.labels, folds)
+    scores = judge_cells(recognizer, trained, part, read.labels, config, progress=progress, say=say)
     reviewed = read.of_kind("reviewed")
-    filling = fill(probabilities, read.labels, config.targets, reviewed=reviewed)
-    doubts = doubtful_classes(probabilities, read.labels.known & ~reviewed, read.labels)
-    if doubts:
-        notes.append(_doubt(doubts, table.classes))
-    suspects = find_suspects(probabilities, read.labels)
+    targets = config.targets
+    assumption = find_assumption(scores, read.labels.values, reviewed, table.classes, targets.robust, pooled_vectors(features))
+    filling = fill(scores.probabilities, read.labels, targets, assumption, reviewed=reviewed, seed=config.seed)
+    suspects = find_suspects(scores.probabilities, read.labels)
     judged = read.labels.unknown
-    judged[[found.image for found in suspects], [found.label for found in suspects]] = True
-    shown = np.where(judged, probabilities, np.nan)
+    judged[[found.image for found in suspects.found], [found.label for found in suspects.found]] = True
+    shown = np.where(judged, scores.probabilities, np.nan)
     return Completion(
         config=config,
-        table=_completed(table, features.kept, filling.labels, shown, Origin("predicted", str(config.run), _now())),
+        data=data,
+        table=_completed(table, features.kept, filling.labels, shown, Origin("predicted", str(config.run), now())),
         before=table.labels,
         filling=filling,
-        suspects=[found._replace(image=int(features.kept[found.image])) for found in suspects],
-        reliability=reliability(probabilities, read.labels),
-        calibration_error=expected_calibration_error(probabilities, read.labels),
-        calibration_error_before=expected_calibration_error(raw, read.labels),
-        notes=tuple(notes),
+        read=read.labels,
+        reviewed=reviewed,
+        assumption=assumption,
+        how=scores.how,
+        suspects=suspects.placed(features.kept),
+        reliability=reliability(scores.probabilities, read.labels),
+        calibration_error=expected_calibration_error(scores.probabilities, read.labels),
+        notes=(*table.warnings, *notes),
         skipped=features.skipped,
     )
 
 
-def without_predicted(table: LabelTable) -> tuple[LabelTable, int]:
-    """Return the table with its predicted labels unknown again, and how many these were."""
+def without_predicted(table: LabelTable) -> tuple[LabelTable, tuple[str, ...]]:
+    """Return the table with its predicted labels unknown again, and what there is to say of that."""
     predicted = table.of_kind("predicted")
     if not predicted.any():
-        return table, 0
-    return table.with_labels(PartialLabels(np.where(predicted, np.int8(UNKNOWN), table.labels.values))), int(predicted.sum())
+        return table, ()
+    earlier = ", ".join(f"{origin.by} ({origin.time})" for origin in table.origins if origin.kind == "predicted")
+    said = (
+        f"this table was completed before, by {earlier}: the {int(predicted.sum()):,} cells filled then are not known labels and were "
+        "judged again. The same known labels speak for both completions: keep one of them, not the better of the two"
+    )
+    return table.with_labels(PartialLabels(np.where(predicted, np.int8(UNKNOWN), table.labels.values))), (said,)
 
 
-def require_fillable(table: LabelTable, config: CompleteConfig) -> None:
-    """Raise TableError if no cell is unknown, or none known: before any long work."""
+def require_fillable(table: LabelTable, data: str, run: Path | None) -> None:
+    """Raise TableError if no cell is unknown, or none known: before any long work; ``run`` may have a table with hidden labels."""
     if not table.labels.unknown.any():
-        hint = f"{config.run / 'labels.parquet'} with --images FOLDER"
-        raise TableError(
-            f"{config.data}: every cell is known, so there is nothing to fill; blank cells are the ones that were not checked. "
-            f"If the run hid labels (--known), complete the labels it kept: {hint}"
-        )
+        hint = "" if run is None else f". If the run hid labels (--known), complete what it kept: taglens complete {run}"
+        raise TableError(f"{data}: every cell is known, so there is nothing to fill; blank cells are the ones that were not checked{hint}")
     if not table.labels.known.any():
-        raise TableError(f"{config.data}: no cell is known, so nothing can be promised; fill some cells with 1 (present) or 0 (absent)")
+        raise TableError(f"{data}: no cell is known, so nothing can be guaranteed; fill some cells with 1 (present) or 0 (absent)")
+
+
+def pooled_vectors(features: StoredFeatures) -> NDArray[np.float32]:
+    """Return the pictures' own vectors, (image, channel)."""
+    starts = range(0, len(features), _BATCH)
+    blocks = [features.gather(np.arange(start, min(start + _BATCH, len(features)))).pooled.numpy() for start in starts]
+    return np.concatenate(blocks)
 
 
 def _completed(
@@ -149,15 +142,3 @@ def _completed(
     shown = np.full(table.labels.shape, np.nan, dtype=np.float32) if table.probabilities is None else table.probabilities.copy()
     shown[kept] = probabilities
     return replace(table, labels=PartialLabels(values), origins=(*table.origins, origin), origin_index=index, probabilities=shown)
-
-
-def _doubt(columns: list[int], classes: tuple[str, ...]) -> str:
-    names = ", ".join(repr(classes[column]) for column in columns[:10]) + (f" and {len(columns) - 10} more" if len(columns) > 10 else "")
-    return (
-        f"the given labels of {names} do not look like a random sample of the pictures (their scores differ from those of the "
-        "unknown cells), which every promise rests on: check a handful of random pictures of these classes first"
-    )
-
-
-def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -72,6 +72,24 @@ def reliability_plot(found: Reliability) -> str:
         return inline_svg(figure, "reliability", "reliability diagram: observed share by probability")
 
 
+def reach_plot(curves: Mapping[str, tuple[Sequence[int], Sequence[float]]]) -> str:
+    """Return an SVG of the precision that is guaranteed against the cells that are filled, one curve for each name."""
+    with rc_context(STYLE | {"svg.hashsalt": "reach"}):
+        figure = Figure(figsize=(5.2, 3.4), layout="constrained")
+        axes = figure.add_subplot()
+        for (name, (cells, precision)), colour in zip(curves.items(), [_ACCENT, _OTHER], strict=False):
+            axes.plot(cells, precision, color=colour, linewidth=2, label=name)
+        axes.grid(linewidth=0.8)
+        axes.set_axisbelow(True)
+        axes.set_xlabel("cells filled")
+        axes.set_ylabel("share of right ones, at least")
+        axes.set_xscale("log")
+        axes.set_ylim(0, 1.03)
+        if len(curves) > 1:
+            axes.legend(frameon=False, labelcolor=_FAINT)
+        return inline_svg(figure, "reach", "guaranteed precision by number of filled cells")
+
+
 def inline_svg(figure: Figure, title: str, label: str) -> str:
     """Return the bare ``<svg>`` element: the page's colours, its own prefix on every id, no fixed size."""
     file = io.StringIO()

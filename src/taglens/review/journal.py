@@ -1,13 +1,13 @@
 """The review journal: JSON lines, one for everything somebody did, only ever appended to, each safe on disk before it counts."""
 
 import json
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
 from taglens.errors import JournalError
+from taglens.labels.origins import Origin
 from taglens.labels.states import NEGATIVE, POSITIVE, UNKNOWN
 
 FORMAT = 1
@@ -64,6 +64,18 @@ class Undo:
     tab: str
 
 
+@dataclass(frozen=True)
+class Foreign:
+    """Says of the bytes before its line that something else wrote them while a review ran: what is no entry there was never confirmed."""
+
+    foreign: int
+    """How many bytes, a line break that was put behind them included."""
+
+    def __post_init__(self) -> None:
+        if type(self.foreign) is not int or self.foreign < 0:
+            raise ValueError(f"not a number of bytes: {self.foreign!r}")
+
+
 Entry: TypeAlias = Answer | Undo
 
 
@@ -75,6 +87,8 @@ class Journal:
     entries: tuple[Entry, ...]
     torn: int = 0
     """Bytes of a last line that a kill cut off; it was never confirmed to anybody."""
+    left_out: tuple[int, ...] = ()
+    """Lines that something else wrote into the file while a review ran, and that are no entries."""
 
     def settled(self) -> dict[Cell, Answer]:
         """Return the answer that counts for each cell: the last that was not undone; a skip never replaces yes or no."""
@@ -82,14 +96,17 @@ class Journal:
 
 
 def settle(entries: Iterable[Entry]) -> dict[Cell, Answer]:
-    """Return the answer that counts for each cell, as :meth:`Journal.settled` does."""
-    entries = tuple(entries)
-    undone = {entry.undo for entry in entries if isinstance(entry, Undo)}
-    history: dict[Cell, list[Answer]] = {}
+    """Return the answer that counts for each cell, as :meth:`Journal.settled` does; an action that comes twice counts once."""
+    live: dict[str, Answer | None] = {}
     for entry in entries:
-        if isinstance(entry, Answer) and entry.action not in undone:
-            for image in entry.images:
-                history.setdefault((image, entry.label), []).append(entry)
+        if isinstance(entry, Answer):
+            live.setdefault(entry.action, entry)
+        elif entry.undo in live:
+            live[entry.undo] = None
+    history: dict[Cell, list[Answer]] = {}
+    for one in filter(None, live.values()):
+        for image in one.images:
+            history.setdefault((image, one.label), []).append(one)
     return {cell: answer for cell, answers in history.items() if (answer := winner(answers)) is not None}
 
 
@@ -98,71 +115,65 @@ def winner(answers: Sequence[Answer]) -> Answer | None:
     return next((answer for answer in reversed(answers) if answer.reply != "skip"), answers[0] if answers else None)
 
 
-def encode(line: Header | Entry) -> bytes:
+def encode(line: Header | Entry | Foreign) -> bytes:
     """Return one line of the file."""
     return json.dumps(asdict(line), ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass") + b"\n"
 
 
-def decode(line: bytes) -> Entry:
+def decode(line: bytes) -> Entry | Foreign:
     """Read one line after the header.
 
     Raises:
         ValueError: it is no answer and no undo.
     """
     fields = json.loads(line)
+    if not isinstance(fields, dict):
+        raise ValueError("neither an answer nor an undo (no object)")
     try:
+        if "foreign" in fields:
+            return Foreign(**fields)
         if "undo" in fields:
-            return Undo(**fields)
-        return Answer(**fields | {"images": tuple(fields["images"]), "was": tuple(fields["was"])})
+            return Undo(**_texts(fields))
+        lists: dict[str, Any] = {"images": _list_of(str, fields["images"]), "was": _list_of(int, fields["was"])}
+        answer = Answer(**_texts({name: value for name, value in fields.items() if name not in lists}) | lists)
+        Origin("reviewed", answer.by, answer.time)  # the table must be able to say it
+        return answer
     except (TypeError, KeyError) as error:
         raise ValueError(f"neither an answer nor an undo ({error})") from error
 
 
+def _texts(fields: Mapping[str, Any]) -> dict[str, Any]:
+    for name, value in fields.items():
+        if not isinstance(value, str):
+            raise TypeError(f"{name} is no text")
+    return dict(fields)
+
+
+def _list_of(kind: type, values: Any) -> tuple[Any, ...]:
+    if not isinstance(values, list) or any(type(value) is not kind for value in values):
+        raise TypeError(f"expected a list of {'texts' if kind is str else 'whole numbers'}, came {json.dumps(values)[:40]}")
+    return tuple(values)
+
+
 def read_journal(path: Path) -> Journal:
-    """Read a journal; a last line that was cut off is left out and counted.
+    """Read a journal; a last line that was cut off is left out and counted, as are foreign lines that a review found while it ran.
+
+    A last line that is whole, but for its line break, counts: no part of a line is an entry.
 
     Raises:
-        JournalError: the file cannot be read, is no journal, or a line before the last is damaged.
+        JournalError: the file cannot be read, is no journal, or another line is damaged.
     """
     try:
         content = path.read_bytes()
     except OSError as error:
         raise JournalError(f"{path}: {error.strerror}; expected the journal that taglens review writes") from error
-    whole, _, rest = content.rpartition(b"\n")
-    lines = whole.split(b"\n") if whole else []
-    header = _header(lines[0] if lines else b"", path)
-    return Journal(header, tuple(_entries(lines[1:], path)), len(rest))
-
-
-def append(path: Path, entries: Iterable[Entry]) -> None:
-    """Write entries behind the others and return when they are on the disk.
-
-    Raises:
-        JournalError: they cannot be written; none of them counts then.
-    """
-    _write(path, b"".join(map(encode, entries)), os.O_WRONLY | os.O_APPEND)
-
-
-def open_journal(path: Path, header: Header) -> Journal:
-    """Return the journal at ``path``, ready to append to; a new one where there is none.
-
-    What a kill cut off is removed, so that the next line starts on its own.
-
-    Raises:
-        JournalError: the file is damaged, cannot be written, or belongs to another run or table.
-    """
-    if path.exists() and path.stat().st_size:
-        content = path.read_bytes()
-        if b"\n" in content:
-            journal = read_journal(path)
-            require_same(journal, header, path)
-            if journal.torn:
-                os.truncate(path, len(content) - journal.torn)
-            return journal
-    # Killed within the very first line: nothing was answered yet.
-    _write(path, encode(header), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    _sync_folder(path.parent)
-    return Journal(header, ())
+    lines = _lines(content)
+    header = read_header(lines[0] if lines else b"", path)
+    torn = 0
+    if len(lines) > 1 and not lines[-1].endswith(b"\n") and not _is_entry(lines[-1]):
+        torn = len(lines.pop())
+    entries, left_out = _entries(lines[1:], path)
+    return Journal(header, entries, torn, left_out)
 
 
 def require_same(journal: Journal, header: Header, path: Path) -> None:
@@ -189,9 +200,16 @@ def _count(journal: Journal) -> str:
     return f"{count:,} answer{' is' if count == 1 else 's are'}"
 
 
-def _header(line: bytes, path: Path) -> Header:
+def read_header(line: bytes, path: Path) -> Header:
+    """Read the first line.
+
+    Raises:
+        JournalError: it is no header, or one of another format.
+    """
     try:
-        header = Header(**json.loads(line))
+        fields = json.loads(line)
+        header = Header(**fields)
+        _texts({name: value for name, value in fields.items() if name != "format"})
     except (ValueError, TypeError, RecursionError) as error:
         raise JournalError(f"{path}: not a review journal (its first line names no run and table); choose another --journal") from error
     if header.format != FORMAT:
@@ -199,43 +217,37 @@ def _header(line: bytes, path: Path) -> Header:
     return header
 
 
-def _entries(lines: list[bytes], path: Path) -> Iterator[Entry]:
+def _is_entry(line: bytes) -> bool:
+    try:
+        return bool(decode(line))
+    except (ValueError, RecursionError):
+        return False
+
+
+def _lines(content: bytes) -> list[bytes]:
+    """Return the lines with their ends: \\n alone ends one."""
+    return [line + b"\n" for line in content.split(b"\n")[:-1]] + [rest for rest in [content.rpartition(b"\n")[2]] if rest]
+
+
+def _entries(lines: list[bytes], path: Path) -> tuple[tuple[Entry, ...], tuple[int, ...]]:
+    """Return the entries, and the numbers of the damaged lines that a later one calls foreign."""
+    entries: list[Entry] = []
+    damaged: dict[int, tuple[int, Exception]] = {}
+    left_out: list[int] = []
+    offset = 0
     for number, line in enumerate(lines, start=2):
         try:
-            yield decode(line)
+            found = decode(line)
         except (ValueError, RecursionError) as error:
-            raise JournalError(f"{path}, line {number}: {error}; restore the file from a copy, or delete this line to go on") from error
-
-
-def _write(path: Path, content: bytes, flags: int) -> None:
-    size: int | None = None
-    try:
-        handle = os.open(path, flags | getattr(os, "O_BINARY", 0), 0o666)
-        try:
-            size = os.fstat(handle).st_size
-            view: Any = memoryview(content)
-            while view:
-                view = view[os.write(handle, view) :]
-            os.fsync(handle)
-        except OSError:
-            if size is not None:
-                os.ftruncate(handle, size)  # half a line must not stay in the way of the next one
-            raise
-        finally:
-            os.close(handle)
-    except OSError as error:
-        raise JournalError(f"cannot write the journal {path}: {error.strerror}; free some space or choose another --journal") from error
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a new file's name durable; not every system can."""
-    try:
-        handle = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return
-    try:
-        os.fsync(handle)
-    except OSError:
-        pass
-    finally:
-        os.close(handle)
+            damaged[number] = offset, error
+        else:
+            if isinstance(found, Foreign):
+                foreign = [number for number, (start, _) in damaged.items() if start >= offset - found.foreign]
+                left_out += foreign
+                damaged = {number: one for number, one in damaged.items() if number not in foreign}
+            else:
+                entries.append(found)
+        offset += len(line)
+    for number, (_, reason) in damaged.items():
+        raise JournalError(f"{path}, line {number}: {reason}; restore the file from a copy, or delete this line to go on") from reason
+    return tuple(entries), tuple(left_out)

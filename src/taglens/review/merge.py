@@ -90,6 +90,38 @@ def merge(table: LabelTable, answers: Mapping[Cell, Answer], prefer: Prefer = "s
     return merged
 
 
+SHARED = 0.5
+"""Share of its pictures that an edited table still has; with less it is another one."""
+
+
+def require_related(table: LabelTable, reviewed: LabelTable, where: str) -> None:
+    """Refuse a table that took the reviewed one's place; one that was edited passes.
+
+    Raises:
+        JournalError: it has less than half of the reviewed one's pictures.
+    """
+    shared = len(set(reviewed.images).intersection(table.images))
+    if shared < SHARED * len(reviewed):
+        raise JournalError(
+            f"{where} is another table now: it has {shared:,} of the {len(reviewed):,} pictures under review. Nothing was written, every "
+            "answer is in the journal; put the reviewed table back and export again"
+        )
+
+
+def require_answered(merged: Merge, answers: Mapping[Cell, Answer], where: str) -> None:
+    """Refuse to export a table that has none of the pictures and classes that were answered.
+
+    Raises:
+        JournalError: there are answers, and the table has a cell for none of them.
+    """
+    asked = sum(answer.reply != "skip" for answer in answers.values())
+    if asked and asked == len(merged.missing):
+        raise JournalError(
+            f"{where} has none of the {asked:,} cells that were answered, so it is not the table that was reviewed. Nothing was written, "
+            "every answer is in the journal; name the reviewed table"
+        )
+
+
 def to_minute(time: str) -> str:
     """Cut ``2026-11-21T11:02:33Z`` to the minute: a table holds at most 32,767 different sources, the journal keeps the seconds."""
     return f"{time[:16]}Z" if len(time) >= 16 else time

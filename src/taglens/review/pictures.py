@@ -19,19 +19,16 @@ SIZES = (320, 1280)
 """Longer sides that the page may ask for: a grid's and a large one."""
 
 
-class ReviewPictures:
-    """JPEG files of pictures and heatmaps, the last ones kept in memory.
+class TablePictures:
+    """JPEG files of pictures, the last ones kept in memory.
 
     Args:
         table: says where the pictures lie.
-        recognizer: computes the heatmaps.
     """
 
-    def __init__(self, table: LabelTable, recognizer: "Recognizer") -> None:
-        self._table, self._recognizer = table, recognizer
-        self._computing = threading.Lock()
+    def __init__(self, table: LabelTable) -> None:
+        self._table = table
         self.plain = lru_cache(maxsize=256)(self._plain)
-        self._maps = lru_cache(maxsize=8)(self._predict)
 
     def _plain(self, image: int, size: int) -> bytes:
         """Return the picture of a row, its longer side at most ``size``.
@@ -42,6 +39,21 @@ class ReviewPictures:
         picture = open_picture(self._table.path(image), at_least=size)
         picture.thumbnail((size, size), Image.Resampling.LANCZOS)
         return _jpeg(picture)
+
+
+class ReviewPictures(TablePictures):
+    """Pictures, and heatmaps over them.
+
+    Args:
+        table: says where the pictures lie.
+        recognizer: computes the heatmaps.
+    """
+
+    def __init__(self, table: LabelTable, recognizer: "Recognizer") -> None:
+        super().__init__(table)
+        self._recognizer = recognizer
+        self._computing = threading.Lock()
+        self._maps = lru_cache(maxsize=8)(self._predict)
 
     def heat(self, image: int, label: int, size: int) -> bytes:
         """Return the picture with the class's heatmap over it.

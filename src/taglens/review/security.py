@@ -1,17 +1,21 @@
-"""What keeps other web sites away from the review's page."""
+"""What keeps other web sites and greedy clients away from the review's page."""
 
 import hmac
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 
-from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, Response
-from starlette.middleware.trustedhost import TrustedHostMiddleware
+from fastapi import FastAPI
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from taglens.web.server import HEADERS, is_loopback
+from taglens.web.bodies import Room, WholeBodies
+from taglens.web.headers import WithHeaders
+from taglens.web.hosts import OnlyHosts
 
 TOKEN_HEADER = "x-taglens-token"
 LONGEST_BODY = 2_000_000
+BODY_SECONDS = 30.0
 
 
 def new_token() -> str:
@@ -19,39 +23,32 @@ def new_token() -> str:
     return secrets.token_urlsafe(32)
 
 
-def allowed_hosts(host: str) -> list[str]:
-    """Return the names a browser may call this server by; a foreign name that leads here (DNS rebinding) is refused.
-
-    A server that listens on all addresses is called by names we cannot know.
-    """
-    if host in ("0.0.0.0", "::"):
-        return ["*"]
-    return [*dict.fromkeys(["127.0.0.1", "localhost", "[::1]", host])] if is_loopback(host) else [host]
-
-
 def protect(app: FastAPI, token: str, hosts: Sequence[str]) -> None:
     """Check host, origin, token and size of requests, and forbid the page everything that is not from here."""
-
-    @app.middleware("http")
-    async def checked(request: Request, proceed: Callable[[Request], Awaitable[Response]]) -> Response:
-        refusal = _refusal(request, token)
-        response = JSONResponse({"detail": refusal[1]}, refusal[0]) if refusal else await proceed(request)
-        response.headers.update(HEADERS)
-        return response
-
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False)
+    # the last one added is the outermost
+    app.add_middleware(WholeBodies, most=lambda path: LONGEST_BODY, seconds=BODY_SECONDS, room=Room(16 * LONGEST_BODY))
+    app.add_middleware(NeedsToken, token=token)
+    app.add_middleware(OnlyHosts, hosts=hosts)
+    app.add_middleware(WithHeaders)
 
 
-def _refusal(request: Request, token: str) -> tuple[int, str] | None:
-    """Return status and reason if the request must not be served."""
-    if request.method in ("GET", "HEAD"):
-        return None
-    origin = request.headers.get("origin")
-    if origin is not None and origin.partition("://")[2] != request.headers.get("host"):
-        return 403, "requests from other sites are refused"
-    if not hmac.compare_digest(request.headers.get(TOKEN_HEADER, "").encode(), token.encode()):
-        return 403, "the token is missing or of an earlier start; reload the page"
-    length = request.headers.get("content-length", "")
-    if not length.isdigit():
-        return 411, "the length of the request must be stated"
-    return (413, f"requests are at most {LONGEST_BODY:,} bytes long") if int(length) > LONGEST_BODY else None
+class NeedsToken:
+    """Refuses, before it is read, what would change something and has no token or no stated length."""
+
+    def __init__(self, app: ASGIApp, token: str) -> None:
+        self._app, self._token = app, token.encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand the request on, or refuse it."""
+        refusal = self._refusal(scope["method"], Headers(scope=scope)) if scope["type"] == "http" else None
+        if refusal is None:
+            await self._app(scope, receive, send)
+        else:
+            await JSONResponse({"detail": refusal[1]}, refusal[0], {"Connection": "close"})(scope, receive, send)
+
+    def _refusal(self, method: str, headers: Headers) -> tuple[int, str] | None:
+        if method in ("GET", "HEAD"):
+            return None
+        if not hmac.compare_digest(headers.get(TOKEN_HEADER, "").encode("utf-8", "surrogatepass"), self._token):
+            return 403, "the token is missing or of an earlier start; reload the page"
+        return None if headers.get("content-length", "").isdigit() else (411, "the length of the request must be stated")

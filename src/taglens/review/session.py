@@ -11,8 +11,9 @@ import numpy as np
 from taglens.datasets.source import DataOptions, read_data
 from taglens.errors import JournalError
 from taglens.labels.joining import seen_from
-from taglens.review.journal import Answer, Reply, Undo, append
-from taglens.review.merge import Merge, Prefer, merge
+from taglens.review.journal import Answer, Reply, Undo
+from taglens.review.journal_file import JournalFile
+from taglens.review.merge import Merge, Prefer, merge, require_answered, require_related
 from taglens.review.state import ANSWERED, OPEN, Position, ReviewState
 
 
@@ -40,6 +41,9 @@ class ReviewSession:
     state: ReviewState
     lock: threading.RLock = field(default_factory=threading.RLock)
 
+    def __post_init__(self) -> None:
+        self._journal = JournalFile(self.files.journal)
+
     def answer(self, action: str, label: int, images: Sequence[int], reply: Reply, tab: str) -> bool:
         """Record a reply for a class on some pictures; return False if this action was recorded before.
 
@@ -60,7 +64,7 @@ class ReviewSession:
                 time=now(),
                 tab=tab,
             )
-            append(self.files.journal, [entry])
+            self._journal.append([entry])
             self.state.apply(entry)
             return True
 
@@ -74,7 +78,7 @@ class ReviewSession:
             answer = self.state.live(action)
             if answer is not None:
                 entry = Undo(action, self.files.by, now(), tab)
-                append(self.files.journal, [entry])
+                self._journal.append([entry])
                 self.state.apply(entry)
             return answer
 
@@ -104,12 +108,15 @@ class ReviewSession:
         """Merge the journal into the table as it is on disk now, and write the result.
 
         Raises:
-            JournalError: the table was edited meanwhile and ``prefer`` is "stop"; nothing is written.
+            JournalError: the table was edited meanwhile and ``prefer`` is "stop", or is another one now; nothing is written.
             TagLensError: the table cannot be read or the result not written.
         """
         with self.lock:
             settled = self.state.settled()
-        merged = merge(read_data(self.files.data, "all", self.files.options), settled, prefer)
+        table = read_data(self.files.data, "all", self.files.options)
+        require_related(table, self.state.table, self.files.data)
+        merged = merge(table, settled, prefer)
+        require_answered(merged, settled, self.files.data)
         write_merged(merged, self.files)
         return merged
 

@@ -7,20 +7,22 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from taglens.datasets.pictures import OnBadImage
 from taglens.datasets.source import DataOptions, Part, read_data
-from taglens.errors import JournalError, OutputError, PictureError, RunError
+from taglens.errors import JournalError, PictureError, RunError
+from taglens.holding import hold
 from taglens.labels.files.tables import READERS
 from taglens.labels.names import align_classes
 from taglens.labels.table import LabelTable
-from taglens.review.journal import Header, open_journal, read_journal, require_same
-from taglens.review.merge import Merge, Prefer, merge
+from taglens.outputs import LOCK
+from taglens.review.journal import Header, Journal, read_journal, require_same
+from taglens.review.journal_file import open_journal
+from taglens.review.merge import Merge, Prefer, merge, require_answered
 from taglens.review.session import ReviewFiles, ReviewSession, now, write_merged
 from taglens.review.state import ReviewState
 from taglens.runs.config import DataConfig, RunConfig
@@ -28,7 +30,10 @@ from taglens.runs.folder import find_config
 from taglens.training.config import TrainConfig
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from taglens.recognizer import Recognizer
+    from taglens.shapes import Features
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,18 +95,9 @@ def one_at_a_time(journal: Path) -> Iterator[None]:
     Raises:
         JournalError: another review holds it.
     """
-    lock = FileLock(journal.with_name(f".{journal.name}.lock"))
-    try:
-        journal.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise JournalError(f"{journal} is in use by another taglens review; use its page, or choose another --journal") from error
-    except OSError as error:
-        raise OutputError(f"cannot write beside {journal}: {error.strerror}; choose another place with --journal") from error
-    try:
+    busy = f"{journal} is in use by another taglens review; use its page, or choose another --journal"
+    with hold(journal.with_name(f".{journal.name}{LOCK}"), JournalError(busy)):
         yield
-    finally:
-        lock.release()
 
 
 def open_review(
@@ -127,15 +123,15 @@ def open_review(
     journal = open_journal(files.journal, _header(config, table))
     if journal.torn:
         say(f"{files.journal}: the last line was cut off by a kill before it was confirmed, and is left out")
+    say_left_out(journal, files, say)
     for note in merge(table, journal.settled(), "table").notes("table"):
         say(note)
-    if probabilities is None:
-        probabilities = probabilities_of(table, recognizer, config, progress)
-    state = ReviewState(table, probabilities, recognizer.thresholds, journal.entries)
+    scores = _scores(table, recognizer, config, progress) if probabilities is None else _Scores(probabilities, None)
+    state = ReviewState(table, scores.probabilities, recognizer.thresholds, journal.entries, scores.deviations)
     return ReviewSession(files, state)
 
 
-def export_review(config: ReviewConfig, prefer: Prefer) -> tuple[Merge, ReviewFiles]:
+def export_review(config: ReviewConfig, prefer: Prefer, say: Callable[[str], None] = print) -> tuple[Merge, ReviewFiles]:
     """Merge the journal into the table and write it, without a model: the table's own classes are enough.
 
     Raises:
@@ -145,9 +141,18 @@ def export_review(config: ReviewConfig, prefer: Prefer) -> tuple[Merge, ReviewFi
     journal = read_journal(files.journal)
     table = read_data(config.data, "all", config.options)
     require_same(journal, _header(config, table), files.journal)
+    say_left_out(journal, files, say)
     merged = merge(table, journal.settled(), prefer)
+    require_answered(merged, journal.settled(), config.data)
     write_merged(merged, files)
     return merged, files
+
+
+def say_left_out(journal: Journal, files: ReviewFiles, say: Callable[[str], None]) -> None:
+    """Say which lines something else wrote into the journal while a review ran, if any."""
+    if journal.left_out:
+        lines = ", ".join(map(str, journal.left_out[:10])) + (" ..." if len(journal.left_out) > 10 else "")
+        say(f"{files.journal}: {len(journal.left_out):,} lines that something else wrote there are no answers and left out: {lines}")
 
 
 def require_pictures(table: LabelTable) -> None:
@@ -159,20 +164,32 @@ def require_pictures(table: LabelTable) -> None:
         )
 
 
-def probabilities_of(table: LabelTable, recognizer: "Recognizer", config: ReviewConfig, progress: bool) -> NDArray[np.float32]:
-    """Return the probabilities that the table has for all unknown labels, else the recogniser's; NaN for unusable pictures."""
+class _Scores(NamedTuple):
+    """What a model says of the cells, (image, label); NaN for unusable pictures."""
+
+    probabilities: NDArray[np.float32]
+    deviations: NDArray[np.float32] | None
+    """Of the logits; None where nothing says them."""
+
+
+def _scores(table: LabelTable, recognizer: "Recognizer", config: ReviewConfig, progress: bool) -> _Scores:
+    """Return the probabilities that the table has for all unknown labels, else what the recogniser says."""
     known = table.probabilities
     if known is not None and not np.isnan(known[table.labels.unknown]).any():
-        return known
+        return _Scores(known, None)
     from taglens.features.extract import extract_features
     from taglens.runs.prepare import PreparedPart
     from taglens.runs.train import score_rows
 
     features = extract_features(table, recognizer.backbone, store=config.cache, progress=progress, on_bad=config.on_bad)
     part = PreparedPart(table=table.rows(features.kept), features=features, whole=table)
-    found = np.full(table.labels.shape, np.nan, np.float32)
-    found[features.kept] = score_rows(recognizer, part, np.arange(len(features)))
-    return found
+
+    def everywhere(score: "Callable[[Features], Tensor] | None") -> NDArray[np.float32]:
+        found = np.full(table.labels.shape, np.nan, np.float32)
+        found[features.kept] = score_rows(recognizer, part, np.arange(len(features)), score=score)
+        return found
+
+    return _Scores(everywhere(None), everywhere(recognizer.deviations) if recognizer.method.has_deviations else None)
 
 
 def retrain_command(run: Path, table: Path) -> str:

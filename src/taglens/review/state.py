@@ -44,12 +44,18 @@ class ReviewState:
         probabilities: (image, label), NaN where there is none.
         thresholds: (label,), where each class turns from absent to present.
         entries: what the journal says already.
+        deviations: standard deviations of the logits, (image, label), NaN where there is none; None: nobody knows any.
     """
 
     def __init__(
-        self, table: LabelTable, probabilities: NDArray[np.float32], thresholds: NDArray[np.float64], entries: Iterable[Entry] = ()
+        self,
+        table: LabelTable,
+        probabilities: NDArray[np.float32],
+        thresholds: NDArray[np.float64],
+        entries: Iterable[Entry] = (),
+        deviations: NDArray[np.float32] | None = None,
     ) -> None:
-        self.table, self.probabilities, self.thresholds = table, probabilities, thresholds
+        self.table, self.probabilities, self.thresholds, self.deviations = table, probabilities, thresholds, deviations
         self.values = np.array(table.labels.values)
         self.status = np.zeros(table.labels.shape, np.uint8)
         self.given = _given(table)
@@ -82,6 +88,8 @@ class ReviewState:
         """Take in an answer or an undo that the journal holds already."""
         self.revision += 1
         if isinstance(entry, Answer):
+            if entry.action in self._seen:
+                return
             self._seen.add(entry.action)
             self._live[entry.action] = answer = entry
         elif (found := self._live.pop(entry.undo, None)) is not None:

@@ -123,8 +123,17 @@ class ReviewViews:
             "name": state.table.images[row],
             "class": state.table.classes[column],
             "probability": None if math.isnan(probability) else round(probability, 4),
+            "between": None if state.deviations is None else _between(probability, float(state.deviations[position])),
             "kind": state.kind(position),
             "table": WORDS[int(state.table.labels.values[position])],
             "reply": None if previous is None else previous.reply,
             "action": None if previous is None else previous.action,
         }
+
+
+def _between(probability: float, deviation: float) -> list[float] | None:
+    """Return the probabilities one standard deviation of the logit below and above; None where there is none."""
+    if math.isnan(probability) or math.isnan(deviation):
+        return None
+    logit = math.log(max(probability, 1e-30) / max(1 - probability, 1e-30))
+    return [round(1 / (1 + math.exp(-(logit + side * deviation))), 4) for side in (-1, 1)]

@@ -11,12 +11,13 @@ from taglens.datasets.source import DataOptions
 from taglens.labels.states import PartialLabels
 from taglens.labels.table import LabelTable
 from taglens.review.app import review_app
-from taglens.review.journal import Header, open_journal, read_journal
+from taglens.review.journal import Header, read_journal
+from taglens.review.journal_file import open_journal
 from taglens.review.pictures import ReviewPictures
-from taglens.review.security import allowed_hosts
 from taglens.review.session import ReviewFiles, ReviewSession
 from taglens.review.state import ReviewState
-from taglens.web.server import is_loopback
+from taglens.review.views import ReviewViews
+from taglens.web.hosts import allowed_hosts, is_loopback
 from tests.mean_colour import MeanColour
 
 HEADER = Header("run-hash", "runs/a", "labels.csv", "names", "2026-11-21T11:00:00Z")
@@ -89,11 +90,24 @@ def test_the_queue_has_uncertain_cells_and_suspected_errors_best_first(client):
         "name": "1.png",
         "class": "green",
         "probability": 0.95,
+        "between": None,
         "kind": "known",
         "table": "absent",
         "reply": None,
         "action": None,
     }
+
+
+def test_what_a_model_says_lies_between_a_deviation_of_its_logit_below_and_above(folder):
+    session = session_in(folder)
+    session.state.deviations = np.array([[1, 0.5, 2], [np.log(9), 3, 1], [1, 1, 1], [0, 30, 1]], np.float32)
+    cells = [ReviewViews(session).picture_cells(image)["cells"] for image in range(4)]
+    found = {(cell["image"], cell["label"]): cell["between"] for row in cells for cell in row}
+    assert found[0, 0] == [round(1 / (1 + np.e), 4), round(np.e / (1 + np.e), 4)]
+    assert found[1, 0] == [0.5, round(81 / 82, 4)], "logit log 9, the deviation log 9"
+    assert found[3, 0] == [0.97, 0.97]
+    assert found[3, 1] == [0, 1]
+    assert found[3, 2] is None, "no probability"
 
 
 def test_an_answer_is_in_the_journal_before_the_reply_comes(client, folder):
@@ -302,7 +316,7 @@ def test_every_reply_forbids_what_is_not_from_here(client, path):
 
 
 def test_the_page_needs_nothing_from_elsewhere(client):
-    from taglens.review.app import STATIC
+    from taglens.review.page import STATIC
 
     for path in STATIC.iterdir():
         text = path.read_text("utf-8").replace("http://www.w3.org/2000/svg", "")
@@ -317,4 +331,29 @@ def test_the_page_needs_nothing_from_elsewhere(client):
 )
 def test_which_addresses_are_this_machine_only(host, loopback):
     assert is_loopback(host) is loopback
-    assert ("127.0.0.1" in allowed_hosts(host)) is loopback
+    assert ("localhost" in allowed_hosts(host)) is (loopback or host == "0.0.0.0")
+
+
+@pytest.mark.parametrize("answered", [True, False], ids=["answered", "nothing answered yet"])
+def test_a_table_that_took_the_reviewed_ones_place_is_not_exported_over_it(folder, answered):
+    client = client_in(folder)
+    if answered:
+        reply(client, 0, 0)
+    assert client.post("/api/export", json={}).status_code == 200
+    reviewed = (folder / "labels.reviewed.csv").read_text()
+    LabelTable(("x.png", "y.png"), ("cow",), PartialLabels(np.array([[1], [0]], np.int8))).write(folder / "labels.csv", force=True)
+    refused = client.post("/api/export", json={"conflicts": "answers"})
+    assert refused.status_code == 409
+    assert "is another table now: it has 0 of the 4 pictures under review. Nothing was written" in refused.json()["detail"]
+    assert (folder / "labels.reviewed.csv").read_text() == reviewed
+    assert len(read_journal(folder / "labels.review.jsonl").entries) == answered
+
+
+def test_an_answer_after_a_foreign_torn_tail_is_there_after_a_restart(folder):
+    client = client_in(folder)
+    reply(client, 0, 0, action="action-01")
+    with (folder / "labels.review.jsonl").open("ab") as file:
+        file.write(b'{"action":"action-99","label":"re')
+    assert reply(client, 1, 1, action="action-02").status_code == 200
+    again = session_in(folder)
+    assert [again.state.knows(f"action-0{number}") for number in (1, 2)] == [True, True]

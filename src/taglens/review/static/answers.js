@@ -4,7 +4,7 @@ import { onConfirmed, read } from "./api.js";
 import { element, plural, toast } from "./dom.js";
 import { undo } from "./history.js";
 
-export function answersView() {
+export function answersView(session) {
   const list = element("ol", { class: "answers" });
   const node = element("section", { class: "wide" }, element("h1", {}, "Answers"), list);
 
@@ -17,11 +17,17 @@ export function answersView() {
     }
   }
 
+  const thumb = (answer) => {
+    const image = element("img", { src: `/api/pictures/${answer.image}?size=320`, alt: `Picture ${answer.name}`, loading: "lazy" });
+    const link = session.mode === "audit" ? ["span", {}] : ["a", { href: `#/picture/${answer.image}` }];
+    return element(link[0], { class: "thumb", ...link[1] }, image);
+  };
+
   const row = (answer) =>
     element(
       "li",
       {},
-      answer.image === null ? element("span", { class: "thumb" }) : element("a", { class: "thumb", href: `#/picture/${answer.image}` }, element("img", { src: `/api/pictures/${answer.image}?size=320`, alt: `Picture ${answer.name}`, loading: "lazy" })),
+      answer.image === null ? element("span", { class: "thumb" }) : thumb(answer),
       element(
         "div",
         { class: "card-text" },

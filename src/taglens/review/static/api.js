@@ -7,7 +7,8 @@ const RETRY_MS = 1500;
 
 export const tab = kept("taglens-tab", identifier);
 let token = "";
-let outbox = JSON.parse(sessionStorage.getItem(OUTBOX) ?? "[]");
+let outbox = [];
+let place = ""; // which journal the answers of this tab belong to: another review may have run at this address
 let sending = false;
 const listeners = new Set();
 
@@ -30,9 +31,20 @@ export async function read(path) {
 
 export async function openSession() {
   const session = await read("/api/session");
+  const found = [session.journal, session.sample].join(" ");
+  if (place && place !== found) throw new Error("Another review runs at this address now; reload the page.");
   token = session.token;
+  if (!place) {
+    place = found;
+    outbox = stored(OUTBOX);
+  }
   return session;
 }
+
+// What this tab keeps under a name for the journal of this session.
+export const stored = (name) => JSON.parse(sessionStorage.getItem(`${name} ${place}`) ?? "[]");
+
+export const store = (name, values) => sessionStorage.setItem(`${name} ${place}`, JSON.stringify(values));
 
 // Calls `listener(reply, sent)` for every confirmed answer, undo and bulk answer.
 export function onConfirmed(listener) {
@@ -43,12 +55,8 @@ export const waiting = () => outbox.length;
 
 export function send(path, body) {
   outbox.push({ path, body: { ...body, tab } });
-  keepOutbox();
+  store(OUTBOX, outbox);
   flush();
-}
-
-function keepOutbox() {
-  sessionStorage.setItem(OUTBOX, JSON.stringify(outbox));
 }
 
 // One after the other, so that an undo never overtakes its answer.
@@ -62,7 +70,7 @@ export async function flush() {
       const reply = await response.json().catch(() => ({}));
       if (response.status === 409 || response.status >= 500) throw new Error(reply.detail ?? "The server cannot store answers.");
       outbox.shift();
-      keepOutbox();
+      store(OUTBOX, outbox);
       if (response.ok) listeners.forEach((listener) => listener(reply, sent));
       else toast(`Not accepted: ${reply.detail ?? response.statusText}`);
     }

@@ -16,6 +16,8 @@ export function element(tag, properties = {}, ...children) {
 export const percent = (probability) =>
   probability === null ? "–" : probability > 0.995 ? "> 99 %" : probability < 0.005 ? "< 1 %" : `${Math.round(probability * 100)} %`;
 
+export const between = (range) => (range ? `, ${percent(range[0])} to ${percent(range[1])}` : "");
+
 export const count = (number) => number.toLocaleString("en");
 
 export const plural = (number, one, many = `${one}s`) => `${count(number)} ${number === 1 ? one : many}`;

@@ -1,6 +1,6 @@
 // A grid of small pictures with their present label; a click or the keyboard changes it.
 
-import { element, percent } from "./dom.js";
+import { between, element, percent } from "./dom.js";
 import { answer, undo } from "./history.js";
 
 export function card(cell, { title, onchange, href } = {}) {
@@ -30,7 +30,7 @@ export function card(cell, { title, onchange, href } = {}) {
         "div",
         { class: "card-text" },
         element("span", { class: "card-title", title: title ?? cell.name }, title ?? cell.name),
-        element("span", { class: "card-fact" }, `${percent(cell.probability)} · ${cell.table}`),
+        element("span", { class: "card-fact" }, `${percent(cell.probability)}${between(cell.between)} · ${cell.table}`),
       ),
       element("div", { class: "choices" }, choice("yes", "Yes"), choice("no", "No")),
     );

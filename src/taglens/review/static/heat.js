@@ -11,5 +11,9 @@ export function toggleHeat() {
   return on;
 }
 
+export function noHeat() {
+  on = false;
+}
+
 export const pictureAddress = (cell, size = 1280) =>
   on ? `/api/pictures/${cell.image}/heat/${cell.label}?size=${size}` : `/api/pictures/${cell.image}?size=${size}`;

@@ -3,6 +3,7 @@
 import { answersView } from "./answers.js";
 import { flush, openSession } from "./api.js";
 import { banner, element, toast } from "./dom.js";
+import { noHeat } from "./heat.js";
 import { undoLast } from "./history.js";
 import { exportView } from "./export.js";
 import { classesView, labelView } from "./classes.js";
@@ -11,13 +12,16 @@ import { showProgress } from "./progress.js";
 import { queueView } from "./queue.js";
 
 const VIEWS = { queue: queueView, classes: classesView, class: labelView, picture: pictureView, answers: answersView, export: exportView };
+// An audit asks without the model's opinion: the server has no routes for the other views.
+const BLIND = { queue: queueView, answers: answersView };
+let views = VIEWS;
 let session;
 let view;
 
 function route() {
   const [path, query] = (location.hash.slice(2) || "queue").split("?");
   const [name, place] = path.split("/");
-  const make = VIEWS[name] ?? queueView;
+  const make = views[name] ?? queueView;
   view = make(session, new URLSearchParams(query), place === undefined ? undefined : Number(place));
   const main = document.getElementById("view");
   main.replaceChildren(view.node);
@@ -46,6 +50,13 @@ const general = {
   },
 };
 
+function becomeBlind() {
+  views = BLIND;
+  noHeat();
+  document.title = `Audit of ${session.data}`;
+  for (const link of document.querySelectorAll("nav a")) if (!(link.hash.slice(2) in BLIND)) link.remove();
+}
+
 async function start() {
   try {
     session = await openSession();
@@ -56,6 +67,7 @@ async function start() {
   }
   banner(null);
   document.title = `Review of ${session.data}`;
+  if (session.mode === "audit") becomeBlind();
   showProgress(session.progress);
   addEventListener("hashchange", route);
   addEventListener("keydown", pressed);

@@ -1,7 +1,7 @@
 // One question after the other: a picture, a class, yes or no.
 
 import { onConfirmed, read } from "./api.js";
-import { count, element, percent, toast } from "./dom.js";
+import { between, count, element, percent, toast } from "./dom.js";
 import { heatShown, pictureAddress, toggleHeat } from "./heat.js";
 import { answer, undoLast } from "./history.js";
 import { showProgress } from "./progress.js";
@@ -15,6 +15,7 @@ const CLAIMS = {
 };
 
 export function queueView(session, query) {
+  const blind = session.mode === "audit";
   const chosen = { kind: query.get("kind") ?? "all", label: query.get("label") ?? "" };
   const cells = [];
   const mine = new Set(); // answered here, perhaps not yet on the server
@@ -85,7 +86,7 @@ export function queueView(session, query) {
 
   function render() {
     const cell = cells[0];
-    page.replaceChildren(...(cell ? [stage(cell), panel(cell)] : [empty(), filters()]));
+    page.replaceChildren(...(cell ? [stage(cell), panel(cell)] : [empty(), blind ? "" : filters()]));
     for (const next of cells.slice(1, 4)) new Image().src = pictureAddress(next);
   }
 
@@ -115,23 +116,23 @@ export function queueView(session, query) {
       element(
         "div",
         { class: "question", "aria-live": "polite" },
-        element("p", { class: suspected ? "badge suspected" : "badge" }, suspected ? "Suspected error" : "Uncertain"),
+        blind ? null : element("p", { class: suspected ? "badge suspected" : "badge" }, suspected ? "Suspected error" : "Uncertain"),
         element("h1", {}, `${cell.class}?`),
-        element("p", { class: "claim" }, CLAIMS[cell.kind](cell)),
-        meter(cell),
+        ...(blind ? [] : [element("p", { class: "claim" }, CLAIMS[cell.kind](cell)), meter(cell)]),
       ),
       element("div", { class: "replies" }, button("Yes", "y", "yes", () => reply("yes")), button("No", "n", "no", () => reply("no"))),
       element(
         "div",
         { class: "tools" },
-        button("Skip", "s", "tool", () => reply("skip")),
+        button(blind ? "Can't tell" : "Skip", "s", "tool", () => reply("skip")),
         button("Undo", "u", "tool", takeBack),
-        button("Heatmap", "h", "tool", heat, heatShown()),
-        button("All tags", "p", "tool", () => (location.hash = `#/picture/${cell.image}`)),
+        ...(blind ? [] : [button("Heatmap", "h", "tool", heat, heatShown()), button("All tags", "p", "tool", () => allTags(cell))]),
       ),
-      filters(),
+      blind ? null : filters(),
     );
   }
+
+  const allTags = (cell) => (location.hash = `#/picture/${cell.image}`);
 
   function filters() {
     const options = (entries, value) => entries.map(([key, text]) => element("option", { value: key, selected: key === value }, text));
@@ -153,7 +154,7 @@ export function queueView(session, query) {
       "section",
       { class: "empty" },
       element("h1", {}, loading ? "Loading…" : "Nothing left to ask here"),
-      loading ? null : element("p", {}, "Choose other questions, go through a class, or ", element("a", { href: "#/export" }, "write the table"), "."),
+      loading ? null : blind ? element("p", {}, "Every question of the sample is answered; stop taglens audit, and it says what follows.") : element("p", {}, "Choose other questions, go through a class, or ", element("a", { href: "#/export" }, "write the table"), "."),
     );
   }
 
@@ -173,8 +174,7 @@ export function queueView(session, query) {
       ArrowLeft: () => reply("no"),
       s: () => reply("skip"),
       u: takeBack,
-      h: heat,
-      p: () => cells[0] && (location.hash = `#/picture/${cells[0].image}`),
+      ...(blind ? {} : { h: heat, p: () => cells[0] && allTags(cells[0]) }),
     },
   };
 }
@@ -185,7 +185,7 @@ function meter(cell) {
   return element(
     "p",
     { class: "meter" },
-    element("span", { class: "meter-text" }, "The model says ", element("b", {}, percent(cell.probability))),
+    element("span", { class: "meter-text" }, "The model says ", element("b", {}, percent(cell.probability)), between(cell.between)),
     element("span", { class: "meter-track", "aria-hidden": "true" }, bar),
   );
 }

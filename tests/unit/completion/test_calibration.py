@@ -1,4 +1,4 @@
-"""Calibration with shrinkage, cross-fitting of it, suspected label errors, and doubts about the sample."""
+"""Calibration with shrinkage, and its cross-fitting."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,6 @@ from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
 from taglens.completion.calibration import cross_calibrate, fit_calibration
-from taglens.completion.checks import doubtful_classes, find_suspects
 from taglens.labels.states import UNKNOWN, PartialLabels
 from taglens.metrics.calibration import expected_calibration_error
 
@@ -69,35 +68,3 @@ def test_a_folds_own_labels_do_not_move_its_probabilities():
     after = cross_calibrate(stated, PartialLabels(flipped), folds)
     assert (after[inside] == before[inside]).all()
     assert (after[~inside] != before[~inside]).any()
-
-
-def test_planted_errors_come_first():
-    stated, labels, _ = table(2000, 3, slope=1, shift=0)
-    probabilities = fit_calibration(stated, labels)(stated)
-    values = labels.values.copy()
-    sure = np.argwhere(labels.negative & (probabilities < 0.02))[:12]
-    values[tuple(sure.T)] = 1
-    found = find_suspects(probabilities, PartialLabels(values))
-    assert {(row, place) for row, place in sure} <= {(suspect.image, suspect.label) for suspect in found[:20]}
-    assert [suspect.quality for suspect in found] == sorted(suspect.quality for suspect in found)
-    assert all(values[suspect.image, suspect.label] == suspect.value for suspect in found)
-
-
-def test_a_class_of_one_value_has_no_suspects():
-    labels = PartialLabels(np.array([[1, -1], [1, -1], [-1, 0]], np.int8))
-    assert find_suspects(np.full((3, 2), 0.01), labels) == []
-
-
-def test_few_labels_are_no_news_for_the_terminal(recwarn):
-    labels = PartialLabels(np.array([[1], [0], [0]], np.int8))
-    assert find_suspects(np.array([[0.01], [0.02], [0.9]]), labels)
-    assert not recwarn.list
-
-
-def test_labels_that_were_not_chosen_at_random_are_doubted():
-    stated, labels, _ = table(2000, 2, slope=1, shift=0)
-    values = labels.values.copy()
-    values[(stated[:, 1] < 0.5), 1] = UNKNOWN  # only likely pictures were checked
-    biased = PartialLabels(values)
-    assert doubtful_classes(stated, labels.known, labels) == []
-    assert doubtful_classes(stated, biased.known, biased) == [1]
