@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
@@ -19,6 +19,7 @@ from torch.nn import functional
 from taglens.backbones.backbone import Backbone
 from taglens.backbones.choices import MapChoice
 from taglens.backbones.openclip import load_backbone
+from taglens.backbones.sources import resolve
 from taglens.errors import RunError
 from taglens.labels.files.thresholds import THRESHOLDS, read_thresholds
 from taglens.methods import Classifier, Method, MethodConfig, Setting, stored_config
@@ -104,18 +105,49 @@ class Recognizer:
         """Return the probabilities alone."""
         return torch.sigmoid(self.method(features, self.classifier).logits.float())
 
+    def require_deviations(self) -> None:
+        """Raise RunError unless there are :meth:`deviations`."""
+        if not self.method.has_deviations:
+            raise RunError(
+                f"expected a run that says how unsure it is, came one of {self.name} that does not; only the exact head of semantic_aware "
+                "has deviations, in runs trained since it has them: train again, or do without uncertainty"
+            )
+
+    @torch.inference_mode()
+    def deviations(self, features: Features) -> Float[Tensor, "batch label"]:
+        """Return the posterior standard deviation of each class's logit: how far known labels leave it open.
+
+        Raises:
+            RunError: the method has none, or the run is from before there were any.
+        """
+        self.require_deviations()
+        return self.method.deviations(features, self.classifier).float()
+
     def predict(self, pictures: Sequence[Path | str | Image], batch: int = 32) -> NDArray[np.float32]:
         """Return the probabilities (picture, label) of files or opened pictures; for long lists see ``taglens.inference``.
 
         Raises:
             PictureError: a file is missing or unreadable.
         """
+        return self._scored(self.probabilities, pictures, batch)
+
+    def predict_deviations(self, pictures: Sequence[Path | str | Image], batch: int = 32) -> NDArray[np.float32]:
+        """Return the :meth:`deviations` (picture, label) of files or opened pictures.
+
+        Raises:
+            PictureError: a file is missing or unreadable.
+            RunError: there are none.
+        """
+        self.require_deviations()
+        return self._scored(self.deviations, pictures, batch)
+
+    def _scored(self, score: Callable[[Features], Tensor], pictures: Sequence[Path | str | Image], batch: int) -> NDArray[np.float32]:
         found = [np.zeros((0, len(self.classes)), dtype=np.float32)]
         for start in range(0, len(pictures), batch):
             arrays = [self._pixels(picture) for picture in pictures[start : start + batch]]
             with torch.inference_mode():
                 features = self.backbone.features(torch.from_numpy(np.stack(arrays)).to(self.backbone.device))
-            found.append(self.probabilities(features).cpu().numpy())
+            found.append(score(features).cpu().numpy())
         return np.concatenate(found)
 
     def _pixels(self, picture: Path | str | Image) -> NDArray[np.float32]:
@@ -168,7 +200,7 @@ class Recognizer:
         known = facts["backbone"]
         if os.path.lexists(folder / THRESHOLDS):
             facts["thresholds"] = read_thresholds(folder / THRESHOLDS, facts["classes"]).tolist()
-        loaded = backbone or load_backbone(known["spec"], image_size=known["image_size"], map=known["map"])
+        loaded = backbone or _recorded(known, folder)
         _require_same(loaded, known, folder)
         tensors = _read_weights(folder / WEIGHTS)
         made = _restore(cls, loaded, facts, tensors, folder)
@@ -202,13 +234,24 @@ def _findable(spec: str) -> str:
     return f"{Path(config + '.json').resolve()}:{Path(weights).resolve()}"
 
 
+def _recorded(known: dict[str, Any], folder: Path) -> Backbone:
+    """Load the backbone that a run folder names; its fingerprint is compared before anything is built of what its files say."""
+    source = resolve(known["spec"], by_user=False)
+    _require_fingerprint(source.fingerprint(), source.spec, known, folder)
+    return load_backbone(source, image_size=known["image_size"], map=known["map"])
+
+
+def _require_fingerprint(found: str, spec: str, known: dict[str, Any], folder: Path) -> None:
+    if found != known["fingerprint"]:
+        raise RunError(
+            f"{folder}: trained on a backbone with other weights than {spec!r} has now (fingerprint "
+            f"{known['fingerprint'][:12]} expected, {found[:12]} found); put the old file back or train again"
+        )
+
+
 def _require_same(backbone: Backbone, known: dict[str, Any], folder: Path) -> None:
     """Raise RunError unless the backbone has the weights and the map that the run ``known`` was trained with."""
-    if backbone.fingerprint != known["fingerprint"]:
-        raise RunError(
-            f"{folder}: trained on a backbone with other weights than {backbone.spec!r} has now (fingerprint "
-            f"{known['fingerprint'][:12]} expected, {backbone.fingerprint[:12]} found); put the old file back or train again"
-        )
+    _require_fingerprint(backbone.fingerprint, backbone.spec, known, folder)
     if backbone.map != known["map"]:
         raise RunError(
             f"{folder}: trained on the map {known['map']!r} of its backbone, and the one that was given has {backbone.map!r}; "

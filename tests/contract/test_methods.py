@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from taglens.backbones.openclip import load_backbone
+from taglens.errors import RunError
 from taglens.labels.states import PartialLabels
 from taglens.losses import LOSSES, build_loss
 from taglens.methods import METHODS, method_config
@@ -91,6 +92,13 @@ def test_training_logits_are_the_method_s_where_labels_are_known(backbone, featu
         found.append([scored[known], *(gradient for gradient in gradients if gradient is not None)])
     for one, other in zip(*found, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_without_training_there_are_no_deviations(backbone, features, case):
+    made = build(backbone, case)
+    assert not made.method.has_deviations
+    with pytest.raises(RunError, match=f"came one of {case[0]} that does not"):
+        made.deviations(features)
 
 
 def test_one_finite_logit_for_each_class(backbone, features, case):

@@ -1,8 +1,8 @@
 """``taglens predict RUN IMAGES...``: probabilities, tags and heatmaps of any pictures."""
 
 import os.path
-import sys
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -10,11 +10,11 @@ from typing import IO, TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from taglens.cli.console import progress, say, warn
+from taglens.cli.console import progress, results_stream, say, warn
 from taglens.cli.options import Device, Run, device_name, require_free, require_run
 from taglens.datasets.files import list_pictures
 from taglens.datasets.pictures import OnBadImage
-from taglens.errors import OutputError, PictureError, TagLensError, unknown_name
+from taglens.errors import OutputError, PictureError, RunError, TagLensError, unknown_name
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,6 +42,8 @@ class Predict:
     """File to write; its suffix (.csv, .jsonl, .parquet) chooses the format."""
     format: Literal["csv", "tags", "jsonl", "parquet"] | None = None
     """csv: a probability column for each class; tags: image and tags such as dog|beach, readable as DATA again."""
+    for_spreadsheets: bool = False
+    """csv, tags: put an apostrophe before what a spreadsheet would compute, such as =cmd in a name; TagLens reads tags back without."""
     force: bool = False
     """Replace the file if it is there."""
     heatmaps: Path | None = None
@@ -50,6 +52,8 @@ class Predict:
     """Only these classes; their heatmaps are written whatever their probability."""
     threshold: float | None = None
     """A class is a tag where its probability is at least this; none: the run's own thresholds."""
+    uncertainty: bool = False
+    """Also write how unsure the model is: the posterior standard deviation of each class's logit, in columns such as `cat (deviation)`."""
     on_bad_image: OnBadImage = "error"
     """Stop at an unreadable picture, or leave it out and say so."""
     batch: int = 32
@@ -64,31 +68,48 @@ class Predict:
             raise TagLensError(f"--threshold must lie between 0 and 1, came {self.threshold}")
         if self.format == "parquet" and self.out is None:
             raise OutputError("parquet cannot be printed; pass --out FILE")
+        if self.format == "tags" and self.uncertainty:
+            raise OutputError("the tags form has no place for --uncertainty; choose --format csv, jsonl or parquet")
 
 
 def run(config: Predict) -> int:
     """Predict and write."""
+    if config.uncertainty and config.run.suffix == ".onnx":
+        raise RunError(f"{config.run}: an exported file says no deviations; name the folder of the run that it was exported from")
     require_run(config.run)
     if config.out is not None:
         require_free(config.out, force=config.force)
     pictures = list_pictures(config.images)
     pictures = chain([next(pictures)], pictures)  # the first one now: a wrong name is to be said at once, before anything is printed
+    from taglens.holding import hold_folder
     from taglens.inference.writers import form_of, write_predictions
     from taglens.recognizer import Recognizer
 
     recognizer = Recognizer.load(config.run, device=device_name(config.device))
+    if config.uncertainty:
+        recognizer.require_deviations()
     columns = _columns(config.classes, recognizer.classes)
     thresholds = _thresholds(recognizer, config.threshold)
     names = [recognizer.classes[column] for column in columns]
     form = config.format or (form_of(config.out) if config.out else "csv")
     stream = _stream(recognizer, config, pictures, thresholds, columns)
-    rows = (replace(row, probabilities=row.probabilities[columns]) for row in stream)
+    rows = (_of_columns(row, columns) for row in stream)
     if form == "tags" and config.out is not None:  # a table, so its names are relative to where it lies
         home = config.out.parent.resolve()
         rows = (replace(row, path=Path(os.path.relpath(row.path, home))) for row in rows)
-    target: Path | IO[bytes] = config.out or sys.stdout.buffer
+    target: Path | IO[bytes] = config.out or results_stream()
     try:
-        write_predictions(rows, names, thresholds[columns], target, form, force=config.force)
+        with nullcontext() if config.heatmaps is None else hold_folder(config.heatmaps):
+            write_predictions(
+                rows,
+                names,
+                thresholds[columns],
+                target,
+                form,
+                uncertainty=config.uncertainty,
+                force=config.force,
+                for_spreadsheets=config.for_spreadsheets,
+            )
     except KeyboardInterrupt as interruption:
         interruption.add_note(f"{config.out} was not written" if config.out else "the rows above are complete")
         raise
@@ -108,7 +129,15 @@ def _stream(
         warn(f"left out: {error}")
 
     maps = config.heatmaps is not None
-    stream = predict_pictures(recognizer, pictures, batch=config.batch, maps=maps, on_bad=config.on_bad_image, on_skip=skip)
+    stream = predict_pictures(
+        recognizer,
+        pictures,
+        batch=config.batch,
+        maps=maps,
+        uncertainty=config.uncertainty,
+        on_bad=config.on_bad_image,
+        on_skip=skip,
+    )
     if config.heatmaps is not None:
         folder = HeatmapFolder(config.heatmaps, recognizer.classes)
 
@@ -117,6 +146,11 @@ def _stream(
 
         stream = save_heatmaps(stream, folder, shown, recognizer.backbone.transform)
     return progress(stream, "predicting")
+
+
+def _of_columns(row: "PicturePrediction", columns: list[int]) -> "PicturePrediction":
+    deviations = None if row.deviations is None else row.deviations[columns]
+    return replace(row, probabilities=row.probabilities[columns], deviations=deviations)
 
 
 def _columns(chosen: tuple[str, ...], classes: tuple[str, ...]) -> list[int]:

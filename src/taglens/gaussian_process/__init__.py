@@ -1,8 +1,7 @@
 """Gaussian process classification with partial labels: pure mathematics, batched over classes, on any device.
 
-The dual form (:func:`infer`) holds a kernel between cells, the primal one (:func:`find_mode`) explicit features; :func:`prefer_dual` says
-which is cheaper, and both find the same posterior.
-
+The dual form (:func:`infer`) holds a kernel between cells, the primal one (:func:`find_mode`) explicit features; both find the same
+posterior, and beyond :data:`MOST_DUAL` cells the primal one is cheaper.
 
 Knows nothing of pictures, class names or files: tensors in, tensors out.
 """
@@ -12,15 +11,15 @@ from typing import TYPE_CHECKING
 from taglens.faces import lazy_face
 
 if TYPE_CHECKING:
-    from taglens.gaussian_process.kernels import linear_kernel, rbf_kernel, weighted_sum
+    from taglens.gaussian_process.kernels import linear_kernel, rbf_kernel
     from taglens.gaussian_process.laplace import infer
-    from taglens.gaussian_process.leave_out import Cavity, leave_each_out, leave_folds_out, leave_one_out
+    from taglens.gaussian_process.leave_out import Cavity, leave_each_out, leave_one_out
     from taglens.gaussian_process.likelihood import CheckedShares
     from taglens.gaussian_process.nystroem import Landmarks, choose_landmarks
     from taglens.gaussian_process.posterior import Posterior
     from taglens.gaussian_process.primal import Mode, find_mode
     from taglens.gaussian_process.primal_posterior import PrimalPosterior, curvature_at
-    from taglens.gaussian_process.sizes import MOST_DUAL, Cells, batches, counted_cells, padded_states, prefer_dual
+    from taglens.gaussian_process.sizes import MOST_DUAL, Cells, batches, counted_cells, padded_states
 
 __all__ = [
     "MOST_DUAL",
@@ -38,13 +37,10 @@ __all__ = [
     "find_mode",
     "infer",
     "leave_each_out",
-    "leave_folds_out",
     "leave_one_out",
     "linear_kernel",
     "padded_states",
-    "prefer_dual",
     "rbf_kernel",
-    "weighted_sum",
 ]
 
 __getattr__, __dir__ = lazy_face(
@@ -65,12 +61,9 @@ __getattr__, __dir__ = lazy_face(
         "find_mode": "taglens.gaussian_process.primal",
         "infer": "taglens.gaussian_process.laplace",
         "leave_each_out": "taglens.gaussian_process.leave_out",
-        "leave_folds_out": "taglens.gaussian_process.leave_out",
         "leave_one_out": "taglens.gaussian_process.leave_out",
         "linear_kernel": "taglens.gaussian_process.kernels",
         "padded_states": "taglens.gaussian_process.sizes",
-        "prefer_dual": "taglens.gaussian_process.sizes",
         "rbf_kernel": "taglens.gaussian_process.kernels",
-        "weighted_sum": "taglens.gaussian_process.kernels",
     },
 )

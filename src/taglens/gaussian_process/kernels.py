@@ -1,12 +1,10 @@
-"""Prior covariances of logits between pictures, their weighted sum, and what to do with one that is none.
+"""Prior covariances of logits between pictures, and what to do with one that is none.
 
     linear   K(x, y) = x . y
     RBF      K(x, y) = exp(-|x - y|^2 / (2 l^2))
 
 Source: Rasmussen and Williams, "Gaussian Processes for Machine Learning", 2006, chapter 4.
 """
-
-from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
@@ -35,24 +33,6 @@ def rbf_kernel(left: Float[Tensor, "*label point feature"], right: Float[Tensor,
     distance += left.square().sum(-1)[..., :, None]
     distance += right.square().sum(-1)[..., None, :]
     return distance.clamp_(min=0).mul_(-0.5 / length**2).exp_()
-
-
-def weighted_sum(kernels: Sequence[Float[Tensor, "*label point other"]], weights: Sequence[float]) -> Tensor:
-    """Return sum_k weights_k^2 kernels_k: a weight is the standard deviation of the logits that its kernel explains.
-
-    A kernel of weight 0 is not read. Kernels without the label axis are shared by all classes.
-
-    Raises:
-        TagLensError: there is no kernel, or not one weight for each.
-    """
-    if not kernels or len(kernels) != len(weights):
-        raise TagLensError(f"expected a weight for each kernel, came {len(weights)} weights and {len(kernels)} kernels")
-    largest = max(kernels, key=lambda kernel: kernel.dim())
-    total = torch.zeros_like(largest, dtype=torch.promote_types(kernels[0].dtype, kernels[-1].dtype))
-    for kernel, weight in zip(kernels, weights, strict=True):
-        if weight != 0:
-            total.add_(kernel, alpha=weight**2)
-    return total
 
 
 def repaired(kernel: Float[Tensor, "label cell cell"]) -> tuple[Float[Tensor, "label cell cell"], Float[Tensor, " label"]]:

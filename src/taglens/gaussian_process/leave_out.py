@@ -1,13 +1,13 @@
-"""What the posterior says of a cell without that cell's own state, or without a whole fold, with no further fit.
+"""What the posterior says of a cell without that cell's own state, with no further fit.
 
 The Laplace posterior is that of a Gaussian observation of z = latent + slope / W with variance 1 / W at each cell; taking one
-or some of them away again is exact algebra for Gaussians, and approximate in that W and the mode of the rest stay as they were.
+of them away again is exact algebra for Gaussians, and approximate in that W and the mode of the rest stay as they were.
 With v the posterior variance of a cell and g the slope at the mode:
 
     cavity variance = v / (1 - W v),   cavity mean = latent - (cavity variance) g
     1 - W v = diag(B^-1)   in the dual form
 
-and with A = (K + W^-1)^-1 = W^1/2 B^-1 W^1/2, the coefficients without the fold F are a - A[:, F] A[F, F]^-1 a[F].
+and with A = (K + W^-1)^-1 = W^1/2 B^-1 W^1/2, the coefficients without cell j are a - A[:, j] a_j / A[j, j].
 
 Source: Rasmussen and Williams, "Gaussian Processes for Machine Learning", 2006, equations 3.56 and 5.12; Vehtari et al., "Bayesian
 leave-one-out cross-validation approximations for Gaussian latent variable models", JMLR 2016, section 3.
@@ -16,10 +16,9 @@ leave-one-out cross-validation approximations for Gaussian latent variable model
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from torch import Tensor
 
-from taglens.gaussian_process.checking import require_shape
 from taglens.gaussian_process.posterior import Posterior
 
 _LEAST_SHARE = 1e-9
@@ -49,33 +48,6 @@ def leave_one_out(posterior: Posterior) -> Cavity:
     without = torch.where(weight > 0, (1 - share) / (weight * share), torch.nan)
     mean = torch.where(weight > 0, posterior.latent - without * posterior.coefficients, posterior.latent)
     return Cavity(mean, without)
-
-
-def leave_folds_out(posterior: Posterior, folds: Int64[Tensor, "label cell"], count: int) -> Float[Tensor, "fold label cell"]:
-    """Return the coefficients without each of ``count`` folds; those of the fold's own cells are 0.
-
-    Args:
-        posterior: of all cells.
-        folds: number of each cell's fold, 0 to ``count`` - 1; other numbers are in no fold.
-        count: number of folds.
-
-    Raises:
-        TagLensError: ``folds`` has not the shape of the cells.
-    """
-    coefficients = posterior.coefficients
-    require_shape(folds, tuple(coefficients.shape), "folds")
-    root = posterior.curvature.sqrt()
-    scaled = torch.where(root > 0, coefficients / root, 0.0)
-    inverse = _inverse(posterior)
-    found = coefficients.repeat(count, 1, 1)
-    for label in range(len(coefficients)):
-        for fold in range(count):
-            inside = (folds[label] == fold).nonzero()[:, 0]
-            columns = inverse[label][:, inside]
-            pull = torch.cholesky_solve(scaled[label, inside, None], torch.linalg.cholesky(columns[inside]))
-            found[fold, label] -= root[label] * (columns @ pull)[:, 0]
-            found[fold, label, inside] = 0
-    return found
 
 
 def leave_each_out(posterior: Posterior) -> Float[Tensor, "label cell cell"]:

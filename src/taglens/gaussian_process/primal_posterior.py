@@ -3,7 +3,6 @@
 With f the features of a picture (of a cell), W and g curvature and slope at the mode:
 
     posterior variance f' H^-1 f,   log evidence = log p(states | z) - |w|^2 / 2 - log|H| / 2,
-    weights without the fold R = (H - F_R' W F_R)^-1 (F' (W F w + g) - F_R' (W F_R w + g)),
 
 equal to the dual form's since log|I + F' W F| = log|I + W^1/2 F F' W^1/2|; the cavity is :func:`taglens.gaussian_process.leave_out.cavity`.
 
@@ -15,10 +14,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from torch import Tensor
 
-from taglens.gaussian_process.checking import require_shape
 from taglens.gaussian_process.design import Design
 from taglens.gaussian_process.leave_out import Cavity, cavity
 from taglens.gaussian_process.primal import Mode
@@ -56,30 +54,6 @@ class PrimalPosterior:
             values[self.label, :size].double() for values in (self.mode.latent, self.mode.terms.slope, self.mode.terms.curvature)
         )
         return cavity(latent, variance, slope, curvature)
-
-    def leave_folds_out(self, folds: Int64[Tensor, " cell"], count: int) -> Float[Tensor, "fold weight"]:
-        """Return the weights without each of ``count`` folds, ``folds`` being the number of each cell's fold.
-
-        Time: a Cholesky factorisation (weight x weight) a fold.
-
-        Raises:
-            TagLensError: there is not one number for each cell of the class.
-        """
-        require_shape(folds, (int(self.mode.cells.filled[self.label].sum()),), "folds (one number a cell)")
-        hessian = self.factor @ self.factor.T
-        weights = self.mode.weights[self.label]
-        pull = hessian.new_zeros(count + 1, len(weights))
-        parts = hessian.new_zeros(count, *hessian.shape)
-        for place, features in _blocks(self.design, self.label):
-            slope, curvature = self.mode.terms.slope[self.label, place], self.mode.terms.curvature[self.label, place]
-            target = (curvature * (features @ weights) + slope)[:, None] * features
-            pull[count] += target.sum(0, dtype=pull.dtype)
-            for fold in range(count):
-                inside = folds[place] == fold
-                pull[fold] += target[inside].sum(0, dtype=pull.dtype)
-                parts[fold] += _gram(features[inside], curvature[inside])
-        factors = torch.linalg.cholesky(hessian - parts)
-        return torch.cholesky_solve((pull[count] - pull[:count])[..., None], factors)[..., 0]
 
 
 def curvature_at(

@@ -1,4 +1,4 @@
-"""Which form suits a size, which classes go together, and which cells a class has."""
+"""How many cells the dual form suits, which classes go together, and which cells a class has."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -12,15 +12,6 @@ MOST_DUAL = 2_000
 
 _BYTES_PER_ENTRY = 8 + 8 + 4 + 4
 """Of a kernel: in float64, its factor, and both in float32 on the way."""
-
-
-def prefer_dual(known: int, features: int) -> bool:
-    """Return whether a class with ``known`` cells is better solved in the dual form than with ``features`` explicit features.
-
-    The dual form factors matrices of known x known, the primal one (for variances and leave-one-out) of features x features; the dual one
-    has the evidence and exact kernels besides, up to :data:`MOST_DUAL` cells.
-    """
-    return known <= min(features, MOST_DUAL)
 
 
 def batches(cells: Sequence[int], memory: int = 1 << 28) -> list[list[int]]:

@@ -47,10 +47,15 @@ def overlay(picture: Image.Image, attention: NDArray[Any], *, longest: int = 102
 
 def seen_box(picture: Image.Image, transform: PictureTransform) -> Edges:
     """Return the part of ``picture`` that the backbone sees: all of it if squashed, else the square in the middle."""
+    return seen_of(picture.size, transform)
+
+
+def seen_of(size: tuple[int, int], transform: PictureTransform) -> Edges:
+    """Return what :func:`seen_box` does, for a picture of this width and height."""
     if transform.resize == "squash":
         return WHOLE
-    short = min(picture.size)
-    across, down = ((1 - short / side) / 2 for side in picture.size)
+    short = min(size)
+    across, down = ((1 - short / side) / 2 for side in size)
     return across, down, 1 - across, 1 - down
 
 

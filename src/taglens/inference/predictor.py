@@ -34,6 +34,8 @@ class PicturePrediction:
     """Where each class looked, (label, row, column), sum 1; None if not asked for or the method does not look locally."""
     baseline: Maps | None = None
     """CLIP's own similarity map of each class, (label, row, column), sum 1; None if not asked for."""
+    deviations: NDArray[np.float32] | None = None
+    """Posterior standard deviation of each class's logit, (label,); None if not asked for."""
 
     @property
     def heatmaps(self) -> Maps | None:
@@ -47,6 +49,7 @@ def predict_pictures(
     *,
     batch: int = 32,
     maps: bool = False,
+    uncertainty: bool = False,
     on_bad: OnBadImage = "error",
     on_skip: Callable[[Path, PictureError], None] | None = None,
     threads: int | None = None,
@@ -58,13 +61,17 @@ def predict_pictures(
         paths: picture files, read lazily.
         batch: pictures that are encoded together.
         maps: also yield the attention maps and CLIP's own.
+        uncertainty: also yield the deviations.
         on_bad: what to do with an unreadable picture; ``skip`` leaves it out and tells ``on_skip``.
         on_skip: called for each picture left out.
         threads: how many open pictures; default one for each processor.
 
     Raises:
         PictureError: a picture cannot be read and ``on_bad`` is "error".
+        RunError: ``uncertainty`` is asked of a recogniser that has none.
     """
+    if uncertainty:
+        recognizer.require_deviations()
     transform = recognizer.backbone.transform
 
     def decode(path: Path) -> Pixels:
@@ -72,7 +79,8 @@ def predict_pictures(
 
     decoded = decode_ahead(paths, decode, ahead=2 * batch, threads=threads)
     for chosen in _batches(_readable(decoded, on_bad, on_skip), batch):
-        yield from _predict_batch(recognizer, [path for path, _ in chosen], np.stack([array for _, array in chosen]), maps)
+        paths_of, pixels = [path for path, _ in chosen], np.stack([array for _, array in chosen])
+        yield from _predict_batch(recognizer, paths_of, pixels, maps=maps, uncertainty=uncertainty)
 
 
 def _readable(
@@ -99,20 +107,26 @@ def _batches(pictures: Iterable[tuple[Path, Pixels]], size: int) -> Iterator[lis
 
 
 @torch.inference_mode()
-def _predict_batch(recognizer: "Recognizer", paths: list[Path], pictures: Pixels, maps: bool) -> list[PicturePrediction]:
+def _predict_batch(
+    recognizer: "Recognizer", paths: list[Path], pictures: Pixels, *, maps: bool, uncertainty: bool
+) -> list[PicturePrediction]:
     backbone = recognizer.backbone
     features = backbone.features(torch.from_numpy(pictures).to(backbone.device))
-    if not maps:
-        return [PicturePrediction(path, row) for path, row in zip(paths, recognizer.probabilities(features).cpu().numpy(), strict=True)]
-    scores, grid = recognizer.scores(features), backbone.grid(*pictures.shape[2:])
-    attention, baseline = _as_maps(scores.attention, grid), _as_maps(scores.baseline, grid)
-    probabilities = scores.probabilities.cpu().numpy()
+    deviations = recognizer.deviations(features).cpu().numpy() if uncertainty else None
+    attention = baseline = None
+    if maps:
+        scores, grid = recognizer.scores(features), backbone.grid(*pictures.shape[2:])
+        attention, baseline = _as_maps(scores.attention, grid), _as_maps(scores.baseline, grid)
+        probabilities = scores.probabilities.cpu().numpy()
+    else:
+        probabilities = recognizer.probabilities(features).cpu().numpy()
     return [
         PicturePrediction(
             path,
             probabilities[i],
             attention=None if attention is None else attention[i],
             baseline=None if baseline is None else baseline[i],
+            deviations=None if deviations is None else deviations[i],
         )
         for i, path in enumerate(paths)
     ]

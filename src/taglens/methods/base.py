@@ -61,6 +61,15 @@ class Method(nn.Module, ABC):
         """Return the logits of a training batch; a method may leave out the work for those that are not ``known``. This one does not."""
         return cast(Scores, self(features, classifier)).logits
 
+    @property
+    def has_deviations(self) -> bool:
+        """Whether there are :meth:`deviations`; not here."""
+        return False
+
+    def deviations(self, features: Features, classifier: Classifier) -> Logits:
+        """Return the standard deviation of each logit given the labels."""
+        raise NotImplementedError
+
     def start(self, batches: Iterable[Features], labels: PartialLabels, classifier: Classifier) -> None:
         """Set starting values from training pictures and their labels, row by row, without gradients; the default needs none."""
 

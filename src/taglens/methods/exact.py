@@ -1,5 +1,7 @@
 """The exact head: what ``training.exact`` infers, as weights that need no training picture."""
 
+from typing import cast
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -8,7 +10,8 @@ from torch.nn import functional
 from taglens.backbones.text import TextEncoder
 from taglens.gaussian_process import rbf_kernel
 from taglens.methods.base import Classifier, Method, Scores
-from taglens.shapes import Attention, Features
+from taglens.methods.deviation import LogitDeviation
+from taglens.shapes import Attention, Features, Logits
 
 LANDMARKS = 512
 """Landmarks of each RBF kernel, shared by all classes."""
@@ -62,6 +65,7 @@ class ExactHead(Method):
             "local_rbf": torch.zeros(labels, local_near),
         }.items():
             self.register_buffer(name, value)
+        self.deviation = LogitDeviation(labels, channels, near, local_near, decoupling=decoupling)
 
     def classifier(self, text: TextEncoder) -> Classifier:
         """Return nothing: the text vectors are among the weights."""
@@ -81,6 +85,21 @@ class ExactHead(Method):
         if self.use_rbf:
             logits = logits + torch.einsum("blm,lm->bl", _rbf(local, self.local_landmarks, self.local_length), self.local_rbf)
         return Scores(logits, attention)
+
+    @property
+    def has_deviations(self) -> bool:
+        """Whether the weights say them: not those from before there were any."""
+        return bool(self.deviation.known)
+
+    def deviations(self, features: Features, classifier: Classifier) -> Logits:
+        """Return the posterior standard deviation of each logit; see :mod:`taglens.methods.deviation`."""
+        pooled = functional.normalize(features.pooled, dim=-1)
+        near = _rbf(pooled, self.landmarks, self.length)
+        if not self.decoupling:
+            return cast(Logits, self.deviation(self.text_vectors, pooled, near))
+        local = functional.normalize(self.attention(features) @ features.map, dim=-1)
+        local_near = _rbf(local, self.local_landmarks, self.local_length)
+        return cast(Logits, self.deviation(self.text_vectors, pooled, near, local, local_near))
 
     def attention(self, features: Features) -> Attention:
         """Return a_c, (batch, label, position), sum 1."""

@@ -1,4 +1,4 @@
-"""Kernels, their sum, and Nystroem features."""
+"""Kernels and Nystroem features."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from sklearn.metrics.pairwise import linear_kernel as linear_of_sklearn
 from sklearn.metrics.pairwise import rbf_kernel as rbf_of_sklearn
 
 from taglens.errors import TagLensError
-from taglens.gaussian_process import choose_landmarks, linear_kernel, rbf_kernel, weighted_sum
+from taglens.gaussian_process import choose_landmarks, linear_kernel, rbf_kernel
 from taglens.gaussian_process.kernels import repaired
 from tests.unit.gaussian_process.problems import draw
 
@@ -20,14 +20,9 @@ def test_kernels_are_scikit_learns():
     torch.testing.assert_close(rbf_kernel(batch, batch, 0.7)[1], rbf_kernel(other, other, 0.7))
 
 
-def test_weights_are_standard_deviations():
-    shared, own = torch.ones(2, 2), torch.stack([torch.eye(2), 2 * torch.eye(2)])
-    found = weighted_sum([shared, own, torch.full((2, 2), torch.nan)], [2.0, 3.0, 0.0])
-    torch.testing.assert_close(found, 4 * shared + 9 * own)
-    with pytest.raises(TagLensError, match="a weight for each kernel"):
-        weighted_sum([shared], [])
+def test_a_length_of_zero_is_refused():
     with pytest.raises(TagLensError, match="length above 0"):
-        rbf_kernel(shared, shared, 0.0)
+        rbf_kernel(torch.ones(2, 2), torch.ones(2, 2), 0.0)
 
 
 def test_repairing_leaves_a_kernel_alone_that_is_one():

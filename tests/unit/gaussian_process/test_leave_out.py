@@ -1,11 +1,9 @@
-"""Leave-one-out and leave-fold-out from one fit, against fits without those cells."""
+"""Leave-one-out from one fit, against fits without those cells."""
 
 import numpy as np
-import pytest
 import torch
 
-from taglens.errors import TagLensError
-from taglens.gaussian_process import CheckedShares, infer, leave_folds_out, leave_one_out
+from taglens.gaussian_process import CheckedShares, infer, leave_each_out, leave_one_out
 from tests.unit.gaussian_process.problems import draw, smooth_kernel
 
 
@@ -40,35 +38,12 @@ def test_leave_one_out_is_near_brute_force():
     assert float((found.mean.sigmoid() - means.sigmoid()).abs().max()) < 0.03
 
 
-def test_leave_folds_out_is_near_fits_without_the_fold():
-    """Measured: correlation of the fold's logits 0.9996 and more, largest difference 0.16, though a fifth of the cells is taken away."""
-    kernel, states, posterior = fitted(count=60)
-    folds = torch.stack([torch.arange(60).roll(label) % 5 for label in range(3)])
-    found = leave_folds_out(posterior, folds, 5)
-    for label in range(3):
-        approximate, exact = np.zeros(60), np.zeros(60)
-        for fold in range(5):
-            inside = folds[label] == fold
-            without = refitted(kernel, states, inside)
-            assert not found[fold, label, inside].any()
-            approximate[inside] = (kernel[label] @ found[fold, label])[inside]
-            exact[inside] = without.latent[label, inside]
-        assert np.corrcoef(approximate, exact)[0, 1] > 0.999
-        assert np.abs(approximate - exact).max() < 0.25
-
-
-def test_folds_of_one_cell_are_leave_one_out():
+def test_the_coefficients_without_each_cell_are_those_of_leave_one_out():
     kernel, _, posterior = fitted()
-    found = leave_folds_out(posterior, torch.arange(40).expand(3, -1), 40)
-    means = torch.einsum("lij,ilj->li", kernel, found)
+    found = leave_each_out(posterior)
+    assert not found.diagonal(dim1=-2, dim2=-1).abs().gt(1e-9).any()
+    means = torch.einsum("lji,lij->lj", kernel, found)
     torch.testing.assert_close(means, leave_one_out(posterior).mean, atol=1e-7, rtol=1e-7)
-
-
-def test_a_fold_without_cells_and_one_with_all_of_them():
-    _, _, posterior = fitted()
-    found = leave_folds_out(posterior, torch.zeros(3, 40, dtype=torch.int64), 2)
-    assert not found[0].any()
-    assert torch.equal(found[1], posterior.coefficients)
 
 
 def test_silent_cells_and_padding_have_no_cavity_and_harm_none():
@@ -85,10 +60,8 @@ def test_silent_cells_and_padding_have_no_cavity_and_harm_none():
     rows = telling[0].nonzero()[:, 0]
     alone = infer(kernel[:, rows][:, :, rows], torch.zeros(3, len(rows)), some[:, rows])
     torch.testing.assert_close(found.mean[:, rows], leave_one_out(alone).mean, atol=1e-6, rtol=0)
-    folds = torch.arange(40).expand(3, -1) % 4
-    torch.testing.assert_close(
-        leave_folds_out(posterior, folds, 4)[:, :, rows], leave_folds_out(alone, folds[:, rows], 4), atol=1e-6, rtol=0
-    )
+    each = leave_each_out(posterior)
+    torch.testing.assert_close(each[:, rows][:, :, rows], leave_each_out(alone), atol=1e-6, rtol=0)
 
 
 def test_with_shares_leave_one_out_stays_near_brute_force():
@@ -102,8 +75,3 @@ def test_with_shares_leave_one_out_stays_near_brute_force():
         exact[:, cell] = infer(kernel, torch.zeros(states.shape), tags, shares=shares, counted=left.expand(states.shape)).latent[:, cell]
     for label in range(3):
         assert np.corrcoef(found.mean[label], exact[label])[0, 1] > 0.98
-
-
-def test_folds_of_another_shape_are_refused():
-    with pytest.raises(TagLensError, match="expected folds of shape"):
-        leave_folds_out(fitted()[2], torch.zeros(3, 7, dtype=torch.int64), 2)

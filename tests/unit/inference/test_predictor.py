@@ -38,6 +38,13 @@ def test_maps_have_rows_and_columns(pictures):
     np.testing.assert_allclose(row.baseline.sum((1, 2)), 1)
 
 
+def test_deviations_come_with_each_picture_or_not_at_all(pictures):
+    for maps in (False, True):
+        found = list(predict_pictures(MeanColour(), pictures, uncertainty=True, maps=maps, batch=3))
+        np.testing.assert_allclose([row.deviations - row.probabilities for row in found], 2, atol=1e-6)
+    assert next(predict_pictures(MeanColour(), pictures)).deviations is None
+
+
 def test_paths_are_read_no_further_than_a_few_batches(pictures):
     taken = []
 

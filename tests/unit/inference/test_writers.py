@@ -18,8 +18,10 @@ from taglens.labels.table import LabelTable
 CLASSES = ("dog", 'odd "name", é')
 HALF = np.full(2, 0.5)
 ROWS = [
-    SimpleNamespace(path=Path("a b/1.jpg"), probabilities=np.array([0.7, 1e-9], np.float32)),
-    SimpleNamespace(path=Path("é,2.jpg"), probabilities=np.array([0.49999997, 0.5], np.float32)),
+    SimpleNamespace(path=Path("a b/1.jpg"), probabilities=np.array([0.7, 1e-9], np.float32), deviations=np.array([0.25, 2.5], np.float32)),
+    SimpleNamespace(
+        path=Path("é,2.jpg"), probabilities=np.array([0.49999997, 0.5], np.float32), deviations=np.array([1, 0.125], np.float32)
+    ),
 ]
 
 
@@ -115,3 +117,57 @@ def test_errors_say_what_to_do(tmp_path):
         write_predictions(ROWS, CLASSES, HALF, tmp_path / "q", "json")
     with pytest.raises(OutputError, match=r"tags form cannot hold the class 'a\|b'"):
         write_predictions(ROWS, ("a|b", "c"), HALF, tmp_path / "q", "tags")
+
+
+def test_for_spreadsheets_no_name_is_a_formula_and_tags_read_back(tmp_path):
+    rows = [
+        SimpleNamespace(path=Path(name), probabilities=np.array([0.7, 1e-9], np.float32)) for name in ("=cmd.jpg", "a;=b.jpg", "'+.jpg")
+    ]
+    write_predictions(rows, ("=dog", "cat"), HALF, tmp_path / "p.csv", for_spreadsheets=True)
+    with (tmp_path / "p.csv").open(newline="", encoding="utf-8") as file:
+        header, *found = csv.reader(file)
+    assert header == ["image:guarded", "'=dog", "cat"]
+    assert [row[0] for row in found] == ["'=cmd.jpg", "a;'=b.jpg", "''+.jpg"]
+    write_predictions(rows, ("=dog", "cat"), HALF, tmp_path / "t.csv", "tags", for_spreadsheets=True)
+    table = LabelTable.read(tmp_path / "t.csv")
+    assert (table.images, table.classes) == (("=cmd.jpg", "a;=b.jpg", "'+.jpg"), ("=dog",))
+
+
+@pytest.mark.parametrize("form", ["jsonl", "parquet"])
+def test_only_csv_is_guarded(form, tmp_path):
+    with pytest.raises(OutputError, match=f"only CSV is guarded for spreadsheets, came the format {form}"):
+        write_predictions(ROWS, CLASSES, HALF, tmp_path / "p", form, for_spreadsheets=True)
+    assert not list(tmp_path.iterdir())
+
+
+def test_deviations_have_columns_behind_the_probabilities(tmp_path):
+    write_predictions(ROWS, CLASSES, HALF, tmp_path / "p.csv", uncertainty=True)
+    rows = read_csv(tmp_path / "p.csv")
+    assert list(rows[0]) == ["image", *CLASSES, "dog (deviation)", 'odd "name", é (deviation)']
+    assert [(row["dog"], row["dog (deviation)"]) for row in rows] == [("0.7", "0.25"), ("0.5", "1")]
+    write_predictions(ROWS, CLASSES, HALF, tmp_path / "p.jsonl", "jsonl", uncertainty=True)
+    line = json.loads((tmp_path / "p.jsonl").read_text("utf-8").splitlines()[0])
+    assert line["deviations"] == {"dog": 0.25, CLASSES[1]: 2.5}
+    write_predictions(ROWS, CLASSES, HALF, tmp_path / "p.parquet", "parquet", uncertainty=True)
+    np.testing.assert_array_equal(pq.read_table(tmp_path / "p.parquet")["dog (deviation)"], [0.25, 1])
+
+
+@pytest.mark.parametrize(
+    ("classes", "form", "message"),
+    [
+        (("dog", "dog (deviation)"), "csv", r"'dog \(deviation\)' has the name of another one's column"),
+        (("dog", "dog (deviation)"), "parquet", "choose --format jsonl"),
+        (CLASSES, "tags", "no place for deviations"),
+    ],
+    ids=["two columns of one name", "in Parquet, too", "tags are names alone"],
+)
+def test_deviations_that_a_form_cannot_hold_are_refused(tmp_path, classes, form, message):
+    with pytest.raises(OutputError, match=message):
+        write_predictions(ROWS, classes, HALF, tmp_path / "p", form, uncertainty=True)
+    assert not (tmp_path / "p").exists()
+
+
+def test_predictions_without_deviations_are_no_zeros(tmp_path):
+    rows = [SimpleNamespace(path=Path("1.jpg"), probabilities=np.array([0.7, 0.1], np.float32), deviations=None)]
+    with pytest.raises(TagLensError, match=r"deviations of 1\.jpg"):
+        write_predictions(rows, CLASSES, HALF, tmp_path / "p.csv", uncertainty=True)

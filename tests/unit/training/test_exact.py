@@ -6,7 +6,6 @@ import torch
 from torch.nn import functional
 
 from taglens.errors import TrainingError
-from taglens.gaussian_process import prefer_dual
 from taglens.labels.states import PartialLabels
 from taglens.methods.base import base_rate_logits
 from taglens.methods.exact import ExactHead
@@ -214,4 +213,3 @@ def test_the_size_of_a_run_with_80_classes():
     """Beside its backbone a run stays under 10 MB."""
     state = head(functional.normalize(torch.randn(80, 512), dim=-1)).state_dict()
     assert sum(tensor.numel() * tensor.element_size() for tensor in state.values()) < 10e6
-    assert prefer_dual(177, 2049)

@@ -16,6 +16,7 @@ from taglens.training.data import FeatureRows, batches_of
 from taglens.training.exact.checked import Checking, Counts, Finding, find_checking
 from taglens.training.exact.choice import attended, choose_following, choose_weights
 from taglens.training.exact.collapse import write_classes, write_shared
+from taglens.training.exact.deviation import SAMPLE, Basis, choose_basis, write_basis, write_deviations
 from taglens.training.exact.pictures import TrainingPictures
 from taglens.training.exact.problem import Fit, KernelWeights, Problem
 from taglens.training.exact.solution import solve_large, solved
@@ -42,7 +43,7 @@ _MEMORY = 1 << 30
 class ExactFit(NamedTuple):
     """What inference found beside the head's weights."""
 
-    probabilities: Float[NDArray[np.float32], "image label"]
+    probabilities: Float[np.ndarray, "image label"]
     """Of all training pictures; those of known cells are leave-one-out."""
     choices: dict[str, Any]
     """What was chosen, and by how much."""
@@ -93,6 +94,7 @@ class _Inference:
 
     def run(self) -> ExactFit:
         chosen = self._choose()
+        basis = self._basis(chosen.weights)
         logits = torch.full(self.states.shape, torch.nan)
         for told in (False, True):
             labels = (self._told_by_unknown() == told).nonzero()[:, 0]
@@ -100,8 +102,9 @@ class _Inference:
             if told:
                 cells = cells.clamp(min=min(CELLS_TELLING, len(self.states)))
             for batch in batches(cells.tolist(), _MEMORY):
-                self._infer(labels[batch], chosen, logits)
+                self._infer(labels[batch], chosen, basis, logits)
         write_shared(self.method, self.pictures, self.landmarks)
+        write_basis(self.method.deviation, basis, self.landmarks)
         return ExactFit(_probabilities(self.method, self.features, logits), chosen.facts | {"checked": self.found.facts(self.counts)})
 
     def _find_checking(self, asked: Checked) -> Finding:
@@ -196,7 +199,14 @@ class _Inference:
         """Return the classes whose unknown cells say something and are wanted; with enough known ones of both kinds they are not."""
         return self.checking.informed & ((self.known < CELLS_TELLING) | (self.checking.absent == 0))
 
-    def _infer(self, labels: Tensor, chosen: _Chosen, logits: Tensor) -> None:
+    def _basis(self, weights: KernelWeights) -> Basis:
+        """Return the basis of the deviations, made from about :data:`SAMPLE` pictures."""
+        sample = self.pictures
+        if len(sample) > SAMPLE:
+            sample = TrainingPictures(self.features, self.order[:SAMPLE].sort().values.numpy(), scaled_by=self.pictures)
+        return choose_basis(self.pictures, sample, self.base, self.text, self.landmarks, weights)
+
+    def _infer(self, labels: Tensor, chosen: _Chosen, basis: Basis, logits: Tensor) -> None:
         """Infer some classes; write their weights, and the leave-one-out ``logits`` (image, label) of their known cells."""
         problem = self._final_problem(labels)
         looking = _Looking(self.base[labels], self.base[labels], None)
@@ -209,6 +219,7 @@ class _Inference:
         columns = labels[:, None].expand_as(problem.known)
         logits[problem.cells.rows[problem.known], columns[problem.known]] = found.left_out[problem.known]
         write_classes(self.method, found, labels, looking.queries)
+        write_deviations(self.method.deviation, found, labels, basis)
 
     def _attention(self, labels: Tensor, whole: Problem, chosen: _Chosen) -> _Looking:
         """Learn where to look on a sample; a picture of the sample is attended by what the others taught."""

@@ -31,6 +31,8 @@ class Solved(NamedTuple):
     solution: Solution
     left_out: Float[Tensor, "label cell"]
     """Leave-one-out logits of the cells."""
+    curvature: Float[Tensor, "label cell"]
+    """W of the likelihood at the mode; 0 where a cell says nothing."""
 
 
 def solved(fit: Fit) -> Solved:
@@ -46,7 +48,7 @@ def solved(fit: Fit) -> Solved:
         pooled=weights.pooled**2 * of_pictures @ problem.pictures.pooled,
         rbf=weights.rbf**2 * of_pictures @ problem.pictures.rbf,
     )
-    return Solved(problem, views, solution, (fit.leave_one_out() - problem.shift[:, None]).float())
+    return Solved(problem, views, solution, (fit.leave_one_out() - problem.shift[:, None]).float(), fit.posterior.curvature)
 
 
 def solve_large(problem: Problem, weights: KernelWeights, queries: Tensor) -> Solved:
@@ -62,10 +64,11 @@ def solve_large(problem: Problem, weights: KernelWeights, queries: Tensor) -> So
         mean[rows, label] = problem.base_rates[label] + problem.shift[label] + weights.name * views.similarity[label][cells]
         states[rows, label] = problem.states[label][cells]
     mode = find_mode(shared, states, own=own, mean=mean)
-    left_out = ones.new_zeros(known.shape)
+    left_out, curvature = ones.new_zeros(known.shape), ones.new_zeros(known.shape)
     for label, cells in enumerate(known):
         left_out[label, cells] = curvature_at(mode, label, shared, own).leave_one_out().mean.float() - problem.shift[label]
-    return Solved(problem, views, _of_weights(mode.weights, weights, problem, views), left_out)
+        curvature[label, cells] = mode.terms.curvature[label, : int(cells.sum())]
+    return Solved(problem, views, _of_weights(mode.weights, weights, problem, views), left_out, curvature)
 
 
 def _own(views: LocalViews, weights: KernelWeights, label: int, cells: Tensor) -> Tensor:
