@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as parquet
 import pytest
@@ -22,10 +23,11 @@ from taglens.datasets.pictures import open_picture
 from taglens.datasets.source import examine_data
 from taglens.datasets.voc import read_voc
 from taglens.errors import TagLensError
+from taglens.labels.files.options import TableOptions
 from taglens.labels.files.tables import examine_table, read_table
 from taglens.review.journal import read_journal
 
-TARGETS = 8
+TARGETS = 12
 CASES = int(os.environ.get("TAGLENS_FUZZ", "0")) // TARGETS
 FUZZ = settings(max_examples=CASES or 60, deadline=None, suppress_health_check=list(HealthCheck), database=None)
 
@@ -73,6 +75,7 @@ def refused_or_read(read):
 
 
 HEADERS = ["image", "split", "tags", "dog", "cat", "dog:probability", "dog:source", "", " dog", "image ", "a\nb", "dog:"]
+HEADERS += ["file_name", "Split", "is_valid", "fold", "id", "x", "y", "class", "label", "value", "confidence", "Unnamed: 0", "labels"]
 CELLS = [
     "",
     "0",
@@ -92,7 +95,27 @@ CELLS = [
     "\x00",
     '"',
     "é",
+    "train",
+    "True",
+    "0.7",
+    "Total",
+    "['dog', 'cat']",
+    '["dog"]',
+    "#dog #cat",
+    "dog;cat",
+    "a:|b",
+    "\\|",
 ]
+options = st.builds(
+    TableOptions,
+    image_column=st.sampled_from([None, None, "dog", "nothing"]),
+    split_column=st.sampled_from([None, None, "cat"]),
+    tags_column=st.sampled_from([None, None, "tags", "dog"]),
+    tag_separator=st.sampled_from([None, None, "space", "|", ";", "", "::"]),
+    ignore=st.sampled_from([(), (), ("id",), ("x", "y")]),
+    class_columns=st.sampled_from([(), (), ("id", "x", "y")]),
+    long=st.booleans(),
+)
 grids = st.lists(st.lists(st.sampled_from([*HEADERS, *CELLS]) | st.text(max_size=5), min_size=1, max_size=5), max_size=5)
 separated = st.tuples(grids, st.sampled_from([",", ";", "\t"]), st.sampled_from(["\n", "\r\n", "\r"])).map(
     lambda parts: parts[2].join(parts[1].join(row) for row in parts[0]).encode("utf-8", "surrogatepass")
@@ -104,6 +127,7 @@ GOOD_CSV = b"image,split,dog,cat,dog:probability,dog:source\na.jpg,train,1,,0.5,
 @given(content=separated | mutated(GOOD_CSV) | st.binary(max_size=60))
 @example(content=b"\xef\xbb\xbfimage,dog\na.jpg,1")
 @example(content=b'image,dog\n"a.jpg')
+@example(content=b",\n")
 def test_csv(place, content):
     path = place / "t.csv"
     path.write_bytes(content)
@@ -113,6 +137,110 @@ def test_csv(place, content):
     if table is not None:
         table.write(place / "again.csv", force=True)
         assert read_table(place / "again.csv") == table, "what can be read can be written and read again"
+
+
+def read_again(place, path, chosen):
+    """Whatever was read can be written and read again, with the classes named as such."""
+    reading = examine_table(path, None, chosen)
+    table = refused_or_read(lambda: read_table(path, None, chosen))
+    assert (table is not None) or reading.problems
+    if table is not None and table.classes != ("tags",):
+        table.write(place / "again.csv", force=True)
+        assert read_table(place / "again.csv", None, TableOptions(class_columns=table.classes)) == table
+        table.write(place / "again.parquet", force=True)
+        assert read_table(place / "again.parquet") == table
+
+
+@FUZZ
+@given(content=separated | mutated(GOOD_CSV), chosen=options, name=st.sampled_from(["t.csv", "t.tsv", "t.txt"]))
+@example(content=GOOD_CSV, chosen=TableOptions(image_column="dog", tags_column="dog"), name="t.csv")
+@example(content=b"image,tags\nimage,Split", chosen=TableOptions(), name="t.csv")
+@example(content=b",\nimage", chosen=TableOptions(), name="t.csv")
+def test_text_with_options(place, content, chosen, name):
+    path = place / name
+    path.write_bytes(content)
+    read_again(place, path, chosen)
+
+
+cells = st.none() | st.booleans() | st.integers(-2, 3) | st.sampled_from(["a.jpg", "b.jpg", "dog|cat", "ja", "=1+0", "0.7"]) | st.floats()
+
+
+def workbook(rows):
+    book = openpyxl.Workbook()
+    for row in rows:
+        book.active.append(row)
+    file = io.BytesIO()
+    book.save(file)
+    return file.getvalue()
+
+
+GOOD_EXCEL = workbook([["image", "split", "dog"], ["a.jpg", "train", 1], ["b.jpg", "test", None]])
+
+
+@FUZZ
+@given(
+    content=st.lists(st.lists(st.sampled_from(["image", "dog", "tags", "id"]) | cells, max_size=4), max_size=4).map(workbook)
+    | mutated(GOOD_EXCEL),
+    chosen=options,
+)
+def test_excel(place, content, chosen):
+    path = place / "t.xlsx"
+    path.write_bytes(content)
+    read_again(place, path, chosen)
+
+
+flat = st.dictionaries(st.sampled_from(HEADERS), scalars | st.lists(scalars, max_size=2), max_size=4)
+
+
+@FUZZ
+@given(
+    content=st.lists(flat, max_size=3) | st.dictionaries(st.sampled_from([*HEADERS, "a.jpg", "columns", "data"]), values), chosen=options
+)
+@example(content={"columns": ["image"], "data": [["a.jpg"], 3]}, chosen=TableOptions())
+def test_json_columns_and_lines(place, content, chosen):
+    (place / "flat.json").write_text(json.dumps(content), "utf-8")
+    read_again(place, place / "flat.json", chosen)
+    (place / "flat.jsonl").write_text("\n".join(map(json.dumps, content)), "utf-8")
+    read_again(place, place / "flat.jsonl", chosen)
+
+
+results = st.fixed_dictionaries(
+    {},
+    optional={
+        "type": st.sampled_from(["choices", "taxonomy", "rectanglelabels", 3]),
+        "from_name": st.sampled_from(["present", "absent", "has_dog", "x"]) | values,
+        "to_name": st.sampled_from(["image", "other"]) | values,
+        "id": values,
+        "value": st.fixed_dictionaries(
+            {},
+            optional={
+                "choices": st.lists(st.sampled_from(["dog", "Yes", "No", "Maybe"]), max_size=3) | values,
+                "taxonomy": st.lists(st.lists(st.sampled_from(["a", "b"]), max_size=2), max_size=2) | values,
+                "x": values,
+            },
+        )
+        | values,
+    },
+)
+annotations = st.fixed_dictionaries(
+    {"result": st.lists(results | values, max_size=3)}, optional={"ground_truth": values, "updated_at": values, "completed_by": values}
+)
+studio = st.fixed_dictionaries(
+    {
+        "data": st.dictionaries(
+            st.sampled_from(["image", "other", "taglens_split"]), st.sampled_from(["a.jpg", "b.png"]) | values, max_size=3
+        )
+    },
+    optional={"annotations": st.lists(annotations, max_size=2), "predictions": values, "drafts": values},
+)
+
+
+@FUZZ
+@given(content=st.lists(studio, min_size=1, max_size=3), chosen=options)
+def test_label_studio(place, content, chosen):
+    path = place / "studio.json"
+    path.write_text(json.dumps(content), "utf-8")
+    read_again(place, path, chosen)
 
 
 records = st.fixed_dictionaries(
@@ -163,6 +291,10 @@ columns = st.dictionaries(
             pa.array([{"a": 1}, None]),
             pa.nulls(2),
             pa.array(["a", "b"]).dictionary_encode(),
+            pa.array(["1", None]).dictionary_encode(),
+            pa.array([["dog"], ["dog", None]]),
+            pa.array([{"bytes": b"x", "path": "a.jpg"}, {"bytes": None, "path": "b.jpg"}]),
+            pa.array([{"bytes": b"x", "path": None}, None]),
             pa.array([2**62, -(2**62)]),
             pa.array([0, 1], pa.timestamp("ms")),
         ]
@@ -196,12 +328,15 @@ names = st.sampled_from(["a.jpg", "b.jpg", "../a.jpg", ""]) | values
 identities = st.integers(0, 2) | values
 coco = st.fixed_dictionaries(
     {
-        "images": st.lists(st.fixed_dictionaries({"id": identities, "file_name": names}), max_size=3),
+        "images": st.lists(
+            st.fixed_dictionaries({"id": identities, "file_name": names}, optional={"neg_category_ids": st.lists(identities) | values}),
+            max_size=3,
+        ),
         "annotations": st.lists(
             st.fixed_dictionaries({"image_id": identities, "category_id": identities}, optional={"bbox": values, "iscrowd": values}),
             max_size=3,
         ),
-        "categories": st.lists(st.fixed_dictionaries({"id": identities, "name": names}), max_size=3),
+        "categories": st.lists(st.fixed_dictionaries({"id": identities, "name": names}, optional={"supercategory": names}), max_size=3),
     }
 )
 

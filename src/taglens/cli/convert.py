@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from taglens.cli.console import say
+from taglens.cli.console import say, warn
 from taglens.cli.options import Data, ReadOptions
 from taglens.datasets.source import DataOptions, Part, read_data
 from taglens.errors import TagLensError
@@ -25,13 +25,16 @@ class Convert:
     """
 
     data: Data
-    """A CSV, Parquet or JSON table, what Label Studio exported as JSON, or name:root."""
+    """A table (CSV, TSV, Excel, Parquet, JSON), what Label Studio or COCO tools exported as JSON, a folder of Hugging Face, or
+    name:root."""
     out: Path
     """File (table: .csv, .parquet, .json; label-studio: .json), folder (huggingface), or folder named as the dataset (fiftyone)."""
     to: Literal["table", "label-studio", "huggingface", "fiftyone"] = "table"
     """What to write."""
     force: bool = False
     """Replace what is there."""
+    for_spreadsheets: bool = False
+    """CSV table: put an apostrophe before what a spreadsheet would compute, such as =cmd; TagLens reads it back without."""
     prefix: str = LOCAL_FILES
     """Put before a picture's name to make the address Label Studio loads it from."""
     run: Path | None = None
@@ -40,10 +43,16 @@ class Convert:
     """Part of the data."""
     options: ReadOptions = field(default_factory=DataOptions)
 
+    def __post_init__(self) -> None:
+        if self.for_spreadsheets and self.to != "table":
+            raise TagLensError(f"--for-spreadsheets guards a CSV table, came --to {self.to}; leave one of the two out")
+
 
 def run(config: Convert) -> int:
     """Read, write, and say how to go on."""
     table = read_data(config.data, config.part, config.options)
+    for warning in table.warnings:
+        warn(warning)
     writers: dict[str, Callable[[LabelTable, Convert], str]] = {
         "table": _table,
         "label-studio": _label_studio,
@@ -55,7 +64,7 @@ def run(config: Convert) -> int:
 
 
 def _table(table: LabelTable, config: Convert) -> str:
-    seen_from(table, config.out.parent).write(config.out, force=config.force)
+    seen_from(table, config.out.parent).write(config.out, force=config.force, for_spreadsheets=config.for_spreadsheets)
     return ""
 
 

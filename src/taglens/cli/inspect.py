@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from taglens.cli.console import output, progress, say_next
-from taglens.cli.options import Data, ReadOptions
+from taglens.cli.options import Data, ReadOptions, typed
 from taglens.datasets.checking import picture_problems, why_missing
 from taglens.datasets.source import DataOptions, Part, examine_data
 from taglens.errors import TagLensError
@@ -26,7 +26,8 @@ class Inspect:
     """
 
     data: Data
-    """A CSV, Parquet or JSON table, or name:root such as voc2007:/data/VOCdevkit."""
+    """A table (CSV, TSV, Excel, Parquet, JSON), what Label Studio or COCO tools exported as JSON, a folder of Hugging Face, or name:root
+    such as voc2007:/data/VOCdevkit."""
     part: Part = "all"
     """Part of the data to look at."""
     options: ReadOptions = field(default_factory=DataOptions)
@@ -50,8 +51,7 @@ def run(config: Inspect) -> int:
     errors = _print_problems(config, problems)
     if errors:
         return 1
-    images = () if config.options.images is None else ("--images", str(config.options.images))
-    say_next("train", config.data, *images, "--out", "runs/mine")
+    say_next("train", config.data, *typed(config.options), "--out", "runs/mine")
     return 0
 
 
@@ -84,7 +84,7 @@ def _print_table(config: Inspect, table: LabelTable) -> None:
     shown.add_section()
     shown.add_row("all", *(f"{sum(getattr(count, heading) for count in counts):,}" for heading in headings))
     console.print(shown)
-    console.print(_summary(table, counts))
+    console.print(escape(_summary(table, counts)))
 
 
 def _summary(table: LabelTable, counts: Sequence[ClassCounts]) -> str:

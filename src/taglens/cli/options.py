@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 import tyro
 
+from taglens.cli.loading import say_what_loads
 from taglens.datasets.pictures import OnBadImage
 from taglens.datasets.source import DataOptions
 from taglens.errors import OutputError, RunError, TagLensError
@@ -57,6 +58,18 @@ def meant(kind: type[Config], typed: Config, **changes: Any) -> Config:
     return kind(**values | changes)
 
 
+def typed(options: DataOptions) -> list[str]:
+    """Return the options that differ from the defaults as they are typed."""
+    words: list[str] = []
+    for entry in dataclasses.fields(options):
+        value = getattr(options, entry.name)
+        name = "--" + entry.name.replace("_", "-")
+        if value == entry.default:
+            continue
+        words += [name] if value is True else [name, *map(str, value if isinstance(value, tuple) else (value,))]
+    return words
+
+
 def read_names(path: Path | None) -> dict[str, str]:
     """Return the words for classes from a JSON file; none from no file.
 
@@ -97,8 +110,9 @@ def device_name(device: Device) -> str:
 
 
 def require_run(folder: Path) -> None:
-    """Raise RunError if ``folder`` holds no finished run, naming one that may be meant."""
+    """Say what the run in ``folder`` loads from elsewhere; raise RunError if there is none, naming one that may be meant."""
     if (folder / "recognizer.json").is_file():
+        say_what_loads(folder)
         return
     if folder.suffix == ".onnx":
         raise RunError(f"{folder}: an exported file; it predicts with `taglens bulk`, and serves. Expected the folder of a run")

@@ -1,5 +1,6 @@
-"""The label codes of other projects, converted here and nowhere else."""
+"""What a cell may say, and the label codes of other projects: converted here and nowhere else."""
 
+import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -8,12 +9,42 @@ from numpy.typing import ArrayLike
 from taglens.errors import TableError, unknown_name
 from taglens.labels.states import NEGATIVE, POSITIVE, UNKNOWN, PartialLabels
 
+WORDS: Mapping[str, int] = {
+    **dict.fromkeys(("true", "yes", "y", "t", "x", "✓", "✔", "☑", "present", "positive"), POSITIVE),
+    **dict.fromkeys(("ja", "j", "wahr", "vrai", "oui", "verdadero", "vero", "sí", "si", "sì", "sim", "waar"), POSITIVE),
+    **dict.fromkeys(("false", "no", "n", "f", "absent", "negative"), NEGATIVE),
+    **dict.fromkeys(("nein", "falsch", "faux", "non", "falso", "não", "nee", "onwaar"), NEGATIVE),
+    **dict.fromkeys(("", "na", "n/a", "#n/a", "nan", "none", "null", "<na>", "nil", "nat"), UNKNOWN),
+    **dict.fromkeys(("?", "unknown", "unsure", "not sure", "uncertain", "not checked"), UNKNOWN),
+}
+"""What a cell may say besides numbers, in small letters: spreadsheets write the truth values of their country, pandas its blanks."""
+_ONE, _ZERO = re.compile(r"\+?0*1(?:[.,]0*)?"), re.compile(r"[+-]?0+(?:[.,]0*)?")
+
+
+def cell_state(text: str) -> int | None:
+    """Return the state that the text of a cell means, decimals such as 1.0 and 1,0 included; None if it means none.
+
+    >>> [cell_state(text) for text in ("1.0", " WAHR ", "0,0", "", "-1", "0.7")]
+    [1, 1, 0, -1, None, None]
+    """
+    plain = text.strip().lower()
+    if _ONE.fullmatch(plain):
+        return POSITIVE
+    if _ZERO.fullmatch(plain):
+        return NEGATIVE
+    return WORDS.get(plain)
+
+
 CODES: Mapping[str, Mapping[int, int]] = {
     "taglens": {1: POSITIVE, 0: NEGATIVE, -1: UNKNOWN},
     "hcp": {1: POSITIVE, -1: NEGATIVE, 0: UNKNOWN},  # HCP-MLR-PL: SST, SARB
     "dualcoop": {1: POSITIVE, 0: NEGATIVE, -1: UNKNOWN},
     "csl": {1: POSITIVE, 0: NEGATIVE, -1: UNKNOWN},
     "voc": {1: POSITIVE, -1: NEGATIVE, 0: UNKNOWN},  # official ImageSets/Main: 0 = seen only as difficult
+    "openimages": {1: POSITIVE, 0: NEGATIVE},  # Confidence in the files of human labels
+    "chexpert": {1: POSITIVE, 0: NEGATIVE, -1: UNKNOWN},  # -1: mentioned as uncertain; also MIMIC-CXR's
+    "nuswide": {1: POSITIVE, 0: NEGATIVE},
+    "cub": {1: POSITIVE, 0: NEGATIVE},  # is_present
 }
 """Project -> its code -> our state."""
 

@@ -9,6 +9,7 @@ import numpy as np
 from taglens.errors import TableError
 from taglens.labels.states import PartialLabels
 from taglens.labels.table import LabelTable
+from taglens.visible import hidden_signs
 
 MOST_PROBLEMS = 10_000
 """More are counted, not listed: a table of the wrong kind has millions of wrong cells."""
@@ -78,6 +79,7 @@ def label_problems(labels: PartialLabels, classes: Sequence[str]) -> tuple[Probl
         return (Problem("no known label at all; expected at least one cell with 1 or 0", level="error"),)
     several = [str(name) for name in classes if ", " in name or ";" in name]
     found = [Problem("looks like several tags in one; write | between tags", column=name, level="warning") for name in several]
+    found += [Problem(message, column=name, level="warning") for name, message in sign_problems(classes)]
     for count, kind, result in (
         (counts.positive, "positive", "it stays, but its score rests on its name alone"),
         (counts.negative, "negative", "it stays, but nothing says what it is not"),
@@ -85,6 +87,12 @@ def label_problems(labels: PartialLabels, classes: Sequence[str]) -> tuple[Probl
         for column in np.flatnonzero(count == 0).tolist():
             found.append(Problem(f"no known {kind} label; {result}", column=str(classes[column]), level="warning"))
     return tuple(found)
+
+
+def sign_problems(classes: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the classes with signs that nobody sees, which may make a name look like another one, each with what to do."""
+    seen = {name: hidden_signs(name) for name in classes}
+    return [(str(name), f"has signs that nobody sees: {', '.join(signs)}; rename it") for name, signs in seen.items() if signs]
 
 
 def require_known(labels: PartialLabels, where: str = "the data") -> None:
@@ -97,14 +105,18 @@ def require_known(labels: PartialLabels, where: str = "the data") -> None:
 
 
 def label_warnings(table: LabelTable) -> tuple[str, ...]:
-    """Return one line for the classes without a known positive, and nothing if there are none: for training, which goes on.
+    """Return one line for the classes without a known positive, and one for each with signs that nobody sees: for training, which goes on.
 
     Raises:
         TableError: no label is known at all.
     """
     require_known(table.labels)
     lacking = [table.classes[column] for column in np.flatnonzero(table.labels.counts().positive == 0)]
+    hidden = tuple(f"class {name!r} {message}" for name, message in sign_problems(table.classes))
     if not lacking:
-        return ()
+        return hidden
     names = ", ".join(map(repr, lacking[:10])) + (f" and {len(lacking) - 10} more" if len(lacking) > 10 else "")
-    return (f"no known positive for {len(lacking)} of {len(table.classes)} classes ({names}); they stay, scored by their names alone",)
+    return (
+        f"no known positive for {len(lacking)} of {len(table.classes)} classes ({names}); they stay, scored by their names alone",
+        *hidden,
+    )

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from taglens.errors import TableError
+from taglens.labels.left_out import summed
 from taglens.labels.origins import Origin
 from taglens.labels.states import PartialLabels
 from taglens.labels.table import LabelTable
@@ -41,6 +42,7 @@ def join_tables(tables: Sequence[LabelTable]) -> LabelTable:
         origin_index=index,
         probabilities=_joined_probabilities(tables),
         warnings=tuple(dict.fromkeys(warning for table in tables for warning in table.warnings)),
+        left_out=summed(table.left_out for table in tables),
     )
 
 

@@ -1,6 +1,7 @@
 """Where a label came from: given by the data, predicted by a run, or reviewed by somebody."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 import numpy as np
@@ -37,6 +38,11 @@ class Origin(_Origin):
 
 
 GIVEN = Origin("given")
+
+
+def now() -> str:
+    """Return the time in the form that origins and journals have, such as 2026-11-21T11:00:00Z."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def format_origin(origin: Origin) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taglens.errors import TableError, unknown_name
+from taglens.labels.left_out import LeftOut
 from taglens.labels.origins import GIVEN, Origin, compact
 from taglens.labels.states import PartialLabels
 
@@ -48,7 +49,9 @@ class LabelTable:
     probabilities: NDArray[np.float32] | None = None
     """(image, label) probabilities of predicted labels, NaN where there is none; None if there are none at all."""
     warnings: tuple[str, ...] = ()
-    """What the reader noticed and went on with."""
+    """What the reader noticed and went on with, in words: decisions, and what it left out."""
+    left_out: tuple[LeftOut, ...] = ()
+    """What the reader saw and did not take, by kind and number."""
 
     def __post_init__(self) -> None:
         _set(self, images=tuple(self.images), classes=tuple(self.classes), warnings=tuple(self.warnings))
@@ -161,14 +164,16 @@ class LabelTable:
         table: LabelTable = FILES["read"](Path(path), images)
         return table
 
-    def write(self, path: Path | str, force: bool = False, form: Form = "wide") -> None:
+    def write(self, path: Path | str, force: bool = False, form: Form = "wide", for_spreadsheets: bool = False) -> None:
         """Write a CSV (``form`` wide or tags), Parquet or JSON table by the suffix of ``path``, in one step.
+
+        ``for_spreadsheets`` makes a CSV of which no cell is a formula; reading takes the signs away again.
 
         Raises:
             OutputError: ``path`` exists and ``force`` is false, or cannot be written.
-            TableError: a name that the form cannot hold, or an unknown suffix.
+            TableError: a name that the form cannot hold, an unknown suffix, or another than .csv for spreadsheets.
         """
-        FILES["write"](self, Path(path), force=force, form=form)
+        FILES["write"](self, Path(path), force=force, form=form, for_spreadsheets=for_spreadsheets)
 
 
 def require_class_names(classes: Iterable[str], where: str = "") -> None:

@@ -1,7 +1,7 @@
 """From what a file says to a :class:`LabelTable`: names checked, images that come twice merged, every problem with its row."""
 
 import posixpath
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PureWindowsPath
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from taglens.errors import TagLensError
 from taglens.labels.files.columns import RawTable
 from taglens.labels.inspection import MOST_PROBLEMS, Problem
+from taglens.labels.left_out import left_out_of, sentence
 from taglens.labels.states import UNKNOWN, PartialLabels
 from taglens.labels.table import LabelTable
 
@@ -26,7 +27,10 @@ class Reading:
 
 def assemble(raw: RawTable, path: Path, images: Path | None) -> Reading:
     """Check what ``path`` says; ``images`` is the folder of the pictures if the user named one."""
-    problems = [Problem(message, row) for row, message in raw.bad_rows]
+    problems = [Problem(message, row) for row, message in raw.bad_rows] + raw.notes
+    problems += [Problem(message, None, column) for column, message in raw.bad_columns]
+    left_out = left_out_of(raw.left_out)
+    problems += [Problem(sentence(left_out), level="warning")] * bool(left_out)
     if raw.bad_cells:
         rows = raw.row_numbers()
         problems += [Problem(message, int(rows[record]), column) for record, column, message in raw.bad_cells[:MOST_PROBLEMS]]
@@ -43,7 +47,7 @@ def assemble(raw: RawTable, path: Path, images: Path | None) -> Reading:
         return Reading(None, rows, tuple(problems))
     warnings = tuple(problem.at(path) for problem in problems)
     try:
-        table = _table(raw, kept, images if images is not None else path.parent, warnings)
+        table = replace(_table(raw, kept, images if images is not None else path.parent, warnings), left_out=left_out)
     except TagLensError as error:
         return Reading(None, rows, (*problems, Problem(str(error))))
     return Reading(table, rows, tuple(problems))

@@ -1,6 +1,8 @@
-"""From the columns of a file (CSV or Parquet) to states, probabilities and sources; every wrong cell is found at once."""
+"""From the columns of a file, whatever its format, to states, probabilities and sources; every wrong cell is found at once."""
 
-from collections.abc import Callable, Sequence
+import re
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,13 +11,15 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from taglens.errors import TableError, TagLensError
+from taglens.labels.codes import cell_state
+from taglens.labels.inspection import Problem
 from taglens.labels.origins import GIVEN, Origin, parse_origin
 from taglens.labels.states import UNKNOWN
-from taglens.labels.table import PROBABILITY, SOURCE, require_class_names
 
-_WORDS = {"0": 0, "1": 1, "": UNKNOWN, "0.0": 0, "1.0": 1, "false": 0, "true": 1, "no": 0, "yes": 1}
-"""What a cell may say, in small letters; the first three also stand for numbers. pandas writes 1.0 where a column has blanks."""
-_STATES = np.array([*_WORDS.values(), UNKNOWN], dtype=np.int8)
+_BAD = np.int8(-2)
+"""Of a cell that means no state."""
+_SPLIT_WORDS = frozenset(("train", "training", "trainval", "val", "valid", "validation", "dev", "eval", "test", "testing"))
+_PICTURE = re.compile(r"\.(jpe?g|png|webp|gif|bmp|tiff?|avif|jp2|heic)$", re.IGNORECASE)
 
 BadCell = tuple[int, str, str]
 """(record, column, message): a cell that cannot be used, before its row in the file is known."""
@@ -37,6 +41,12 @@ class RawTable:
     bad_cells: list[BadCell] = field(default_factory=list)
     bad_rows: list[tuple[int, str]] = field(default_factory=list)
     """(row in the file, message): rows that could not be read at all."""
+    bad_columns: list[tuple[str, str]] = field(default_factory=list)
+    """(column, message): columns of which most cells are wrong, said once."""
+    notes: list[Problem] = field(default_factory=list)
+    """What was decided and is said."""
+    left_out: Counter[str] = field(default_factory=Counter)
+    """Kind -> number of what was seen and not taken."""
 
 
 @dataclass(frozen=True)
@@ -50,78 +60,111 @@ class Layout:
     sources: dict[str, int]
 
 
-def find_layout(header: Sequence[str], where: str) -> Layout:
-    """Sort the columns of ``header`` into image, split, classes and provenance.
+def plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column with its coded values (pandas categories) written out."""
+    return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Tell whether a column's type is text."""
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def is_list(kind: pa.DataType) -> bool:
+    """Tell whether a column's type is lists."""
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
+
+
+def texts(column: pa.ChunkedArray) -> list[str]:
+    """Return the cells as text, "" where there is nothing; whole floats without the .0 that pandas adds to columns with blanks.
 
     Raises:
-        TableError: no image column, a name twice or blank, or provenance of a class that is not there.
+        TableError: lists, structures or bytes.
     """
-    names = [name.strip() for name in header]
-    if "image" not in names:
-        names = ["image" if name.lower() == "image" else name for name in names]
-    if "image" not in names:
-        raise TableError(f"{where}: no column 'image', came {', '.join(map(repr, names[:8]))}; name the column of the pictures 'image'")
-    for name in ("image", "split"):
-        if names.count(name) > 1:
-            raise TableError(f"{where}: column {name!r} comes twice; remove one of them")
-    classes: dict[str, int] = {}
-    probabilities: dict[str, int] = {}
-    sources: dict[str, int] = {}
-    class_names = [name for name in names if name not in ("image", "split") and not name.endswith((PROBABILITY, SOURCE))]
-    if "" in class_names:
-        raise TableError(f"{where}: column {names.index('') + 1} has no name; name or remove it")
-    require_class_names(class_names, where)
-    for index, name in enumerate(names):
-        for suffix, kind in ((PROBABILITY, probabilities), (SOURCE, sources)):
-            if name.endswith(suffix):
-                _add_provenance(kind, name, suffix, index, where)
-        if name in class_names:
-            classes[name] = index
-    return Layout(names.index("image"), names.index("split") if "split" in names else None, classes, probabilities, sources)
+    column = plain(column)
+    kind = column.type
+    if pa.types.is_floating(kind):
+        return ["" if value is None or value != value else f"{value:.17g}" for value in column.to_pylist()]
+    if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        raise TableError(f"expected text, came {kind}")
+    return ["" if value is None else str(value) for value in column.to_pylist()]
 
 
-def _add_provenance(kind: dict[str, int], name: str, suffix: str, index: int, where: str) -> None:
-    owner = name.removesuffix(suffix)
-    if owner in kind:
-        raise TableError(f"{where}: column {name!r} comes twice; remove one of them")
-    kind[owner] = index
+def read_states(column: pa.ChunkedArray, name: str) -> NDArray[np.int8]:
+    """Return the state (record,) that each cell means, -2 where it means none.
 
-
-def require_owners(layout: Layout, classes: Sequence[str], where: str) -> None:
-    """Raise TableError for a provenance column whose class the table does not have."""
-    for suffix, kind in ((PROBABILITY, layout.probabilities), (SOURCE, layout.sources)):
-        for owner in kind:
-            if owner not in classes:
-                raise TableError(f"{where}: column {owner + suffix!r} belongs to no class of the table; add the class or remove the column")
+    Raises:
+        TableError: a type that no label has.
+    """
+    column = plain(column)
+    kind = column.type
+    if is_text(kind):
+        coded = column.cast(pa.string()).fill_null("").combine_chunks().dictionary_encode()
+        if isinstance(coded, pa.ChunkedArray):
+            coded = coded.combine_chunks()
+        meant = [cell_state(text) for text in coded.dictionary.to_pylist()]
+        table = np.array([_BAD if state is None else state for state in meant] or [UNKNOWN], dtype=np.int8)
+        found: NDArray[np.int8] = table[coded.indices.to_numpy(zero_copy_only=False)]
+        return found
+    numeric = (pa.types.is_boolean, pa.types.is_integer, pa.types.is_floating, pa.types.is_null, pa.types.is_decimal)
+    if not any(test(kind) for test in numeric):
+        raise TableError(f"column {name!r} holds {kind}; expected 1 (present), 0 (absent) or blank (not checked)")
+    numbers = column.cast(pa.float64(), safe=False)
+    codes = pc.fill_null(pc.index_in(numbers, value_set=pa.array([0.0, 1.0])), -2).to_numpy().astype(np.int8)
+    blank = pc.is_null(numbers, nan_is_null=True).to_numpy()
+    return np.where(blank, np.int8(UNKNOWN), codes)
 
 
 def states(column: pa.ChunkedArray, name: str) -> tuple[NDArray[np.int8], list[BadCell]]:
-    """Read a column of 1, 0 and blank as int8 (record,), with the cells that are anything else."""
-    kind = column.type
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        plain = pc.utf8_lower(pc.utf8_trim_whitespace(column.fill_null("")))
-        found = pc.index_in(plain, value_set=pa.array(list(_WORDS), type=kind))
-    elif pa.types.is_boolean(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind):
-        numbers = column.cast(pa.float64())
-        found = pc.index_in(numbers, value_set=pa.array([0.0, 1.0]))
-        blank = pc.or_kleene(pc.is_null(numbers, nan_is_null=True), pa.scalar(False))
-        found = pc.if_else(blank, pa.scalar(2, pa.int32()), found)
-    else:
-        raise TableError(f"column {name!r} holds {kind}; expected 1 (present), 0 (absent) or blank (not checked)")
-    codes = found.fill_null(len(_WORDS)).to_numpy()
-    bad = np.flatnonzero(codes == len(_WORDS))
-    return _STATES[codes], [(int(row), name, _cell_message(str(column[int(row)].as_py()))) for row in bad]
+    """Read a column of labels as int8 (record,), with the cells that are no label."""
+    found = read_states(column, name)
+    bad = np.flatnonzero(found == _BAD)
+    found[bad] = UNKNOWN
+    values = plain(column)
+    return found, [(int(row), name, _cell_message(str(values[int(row)].as_py()))) for row in bad]
 
 
 def _cell_message(value: str) -> str:
     message = f"expected 1 (present), 0 (absent) or blank (not checked), came {value!r}; "
-    if value.strip() == "-1":
+    if _is_minus_one(value):
         return message + "projects mean different things by -1: write 0 or leave the cell blank"
     return message + "correct the cell"
 
 
+def _is_minus_one(value: str) -> bool:
+    return re.fullmatch(r"-1(?:[.,]0*)?", value.strip()) is not None
+
+
+def column_message(column: pa.ChunkedArray, name: str, bad: list[BadCell], known: int) -> str | None:
+    """Return what is said once of a column of which most cells are wrong; None where single cells are."""
+    if len(bad) < 2 or len(bad) < known:
+        return None
+    values = plain(column)
+    came = list(dict.fromkeys(str(values[row].as_py()) for row, _, _ in bad[:1000]))
+    shown = ", ".join(repr(text[:40]) for text in came[:4])
+    message = (
+        f"{len(bad):,} of the column's {len(bad) + known:,} cells are neither 1 (present), 0 (absent) nor blank (not checked), "
+        f"such as {shown}; "
+    )
+    if any(map(_is_minus_one, came)):
+        return message + "projects mean different things by -1: write 0 or leave the cell blank"
+    if all(text.strip().lower() in _SPLIT_WORDS for text in came):
+        return message + f"if it says the split: --split-column {quoted(name)}"
+    if all(_PICTURE.search(text.strip()) for text in came):
+        return message + f"if it names the pictures: --image-column {quoted(name)}; else --ignore {quoted(name)}"
+    if is_text(values.type) and not any(_number(text) >= 0 for text in came):
+        return message + f"if it lists tags: --tags-column {quoted(name)}; if it is no class: --ignore {quoted(name)}"
+    return message + f"if it is no class: --ignore {quoted(name)}"
+
+
+def quoted(name: str) -> str:
+    """Return a column's name as it is typed behind an option."""
+    return f"'{name}'" if re.search(r"[^\w.:-]", name) or not name else name
+
+
 def read_probabilities(column: pa.ChunkedArray, name: str) -> tuple[NDArray[np.float32], list[BadCell]]:
     """Read a column of probabilities as float32 (record,), NaN where blank, with the cells that are no probability."""
+    column = plain(column)
     if pa.types.is_floating(column.type):
         values = column.cast(pa.float64()).to_numpy().astype(np.float32)
     else:
@@ -133,10 +176,10 @@ def read_probabilities(column: pa.ChunkedArray, name: str) -> tuple[NDArray[np.f
 
 
 def _number(text: str) -> float:
-    if not text.strip():
+    if cell_state(text) == UNKNOWN:
         return float("nan")
     try:
-        number = float(text)
+        number = float(text.replace(",", "."))
     except ValueError:
         return -1.0  # reported with the other values out of range
     return number if number == number else -1.0
@@ -158,32 +201,3 @@ def read_sources(column: pa.ChunkedArray, name: str, origins: list[Origin]) -> t
     codes = coded.indices.to_numpy()
     bad = [(int(row), name, wrong[int(codes[row])]) for row in np.flatnonzero(np.isin(codes, list(wrong)))]
     return np.array(table, dtype=np.int16)[codes], bad
-
-
-def read_provenance(raw: RawTable, layout: Layout, column: Callable[[int], pa.ChunkedArray]) -> None:
-    """Fill in the probabilities and sources that ``layout`` finds, in index."""
-    if layout.probabilities:
-        raw.probabilities = np.full(raw.values.shape, np.nan, dtype=np.float32)
-    if layout.sources:
-        raw.origin_index = np.zeros(raw.values.shape, dtype=np.int16)
-    for index, name in enumerate(raw.classes):
-        if raw.probabilities is not None and name in layout.probabilities:
-            raw.probabilities[:, index], bad = read_probabilities(column(layout.probabilities[name]), name + PROBABILITY)
-            raw.bad_cells += bad
-        if raw.origin_index is not None and name in layout.sources:
-            raw.origin_index[:, index], bad = read_sources(column(layout.sources[name]), name + SOURCE, raw.origins)
-            raw.bad_cells += bad
-
-
-def read_wide(layout: Layout, column: Callable[[int], pa.ChunkedArray], row_numbers: Callable[[], NDArray[np.int64]]) -> RawTable:
-    """Read a table with one column for each class."""
-    images = column(layout.image).cast(pa.string()).fill_null("").to_pylist()
-    splits = None if layout.split is None else column(layout.split).cast(pa.string()).fill_null("").to_pylist()
-    values = np.empty((len(images), len(layout.classes)), dtype=np.int8, order="F")
-    raw = RawTable(images, splits, list(layout.classes), values, row_numbers)
-    for index, (name, where) in enumerate(layout.classes.items()):
-        values[:, index], bad = states(column(where), name)
-        raw.bad_cells += bad
-    raw.values = np.ascontiguousarray(values)
-    read_provenance(raw, layout, column)
-    return raw

@@ -1,13 +1,14 @@
-"""CSV tables for people.
+"""Tables as text, for people: CSV, and what else parts columns by commas, semicolons or tabs.
 
 Wide: ``image[,split],dog,cat,beach`` with 1 = present, 0 = absent, blank = not checked.
 Tags: ``image[,split],tags`` with ``dog|!beach|?cat``: dog present, beach absent, cat and all that is not named not checked. TagLens names
 every class in the first row where their order would be lost else.
-Both may have the columns ``dog:probability`` and ``dog:source`` that say where a label came from. Columns are separated by commas;
-semicolons and tabs, which spreadsheets write in some countries, are read too.
+Both may have the columns ``dog:probability`` and ``dog:source`` that say where a label came from. Other forms are ``grid``'s. Where the
+first column is called ``image:guarded`` no cell is a formula to a spreadsheet; see :mod:`taglens.spreadsheets`.
 """
 
 import csv
+import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import chain
@@ -20,61 +21,91 @@ import pyarrow.csv
 from numpy.typing import NDArray
 
 from taglens.errors import TableError
-from taglens.labels.files.columns import Layout, RawTable, find_layout, read_provenance, read_wide, require_owners
+from taglens.labels.files.columns import RawTable
+from taglens.labels.files.grid import TAGS, Grid, read_grid
+from taglens.labels.files.options import TableOptions
+from taglens.labels.files.tags import written_tag, written_tags
 from taglens.labels.origins import format_origin
-from taglens.labels.states import NEGATIVE, POSITIVE, UNKNOWN
-from taglens.labels.table import PROBABILITY, SOURCE, Form, LabelTable
+from taglens.labels.states import UNKNOWN
+from taglens.labels.table import PROBABILITY, RESERVED, SOURCE, Form, LabelTable
 from taglens.outputs import atomic_path
+from taglens.spreadsheets import MARK, UNGUARD, guarded, marked, unguard
 
-TAGS = "tags"
-_SIGNS = {"!": NEGATIVE, "?": UNKNOWN}
-_MARKS = {POSITIVE: "", NEGATIVE: "!", UNKNOWN: "?"}
 _BLOCK = 1 << 22  # a row must fit into a block: thousands of classes do
 _CELLS = np.array(["0", "1", ""])
 _ROWS_AT_ONCE = 4096
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 
 
-def read_csv(path: Path) -> RawTable:
-    """Read a wide or a tags table.
+def read_csv(path: Path, options: TableOptions) -> RawTable:
+    """Read a table as text: wide, tags or long.
 
     Raises:
         TableError: not UTF-8, empty, or a header that cannot be understood.
     """
     where = f"{path}, row 1"
     try:
-        header, separator = _header(path)
-        columns, ragged = _columns(path, len(header), separator)
-        names, columns = _without_blank(header, columns)
-        layout = find_layout(names, where)
+        declared = _declared(path)
+        header, separator = _header(path, declared, options)
+        columns, ragged = _columns(path, len(header), separator, skipped=declared is not None)
+        plain, is_guarded = _unmarked(header)
+        columns = [_unguarded(column) for column in columns] if is_guarded else columns
+        names, columns = _without_blank(plain, columns)
+        if not names:
+            raise TableError(f"{path}: the table is empty; expected a header such as image,dog,cat")
     except UnicodeDecodeError as error:
         raise TableError(f"{path}: not UTF-8 text (byte {error.start}); save the table as 'CSV UTF-8'") from error
     except csv.Error as error:
         raise TableError(f"{path}: not a CSV table ({error}); save it again as 'CSV UTF-8'") from error
 
-    def column(index: int) -> pa.ChunkedArray:
-        return columns[index].slice(1)
-
     def row_numbers() -> NDArray[np.int64]:
-        records = _numbered(path, separator)
+        records = _numbered(path, separator, skipped=declared is not None)
         return np.array([row for row, record in records if len(record) == len(header) and any(map(str.strip, record))][1:], dtype=np.int64)
 
-    raw = _read_tags(layout, column, row_numbers) if _is_tags(layout) else read_wide(layout, column, row_numbers)
-    require_owners(layout, raw.classes, where)
+    raw = read_grid(Grid(names, [column.slice(1) for column in columns], row_numbers, where), options)
     raw.bad_rows += ragged
     return raw
 
 
-def _header(path: Path) -> tuple[list[str], str]:
+def _declared(path: Path) -> str | None:
+    """Return the separator that a first line such as ``sep=;`` declares, as Excel reads and writes it; None without one."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        found = re.fullmatch(r'"?sep=(.)"?[,;\t]*', file.readline(20).strip("\r\n"), re.IGNORECASE)
+    if found is not None and found[1] not in _SEPARATORS:
+        raise TableError(f"{path}, row 1: the line sep={found[1]} declares a separator that is not read; save it with , or ; or tabs")
+    return None if found is None else found[1]
+
+
+def form_of(path: Path) -> Form:
+    """Return the form of a CSV table of TagLens that was read before."""
+    header, _ = _unmarked(_header(path, _declared(path), TableOptions())[0])
+    names = {name.strip() for name in header} - {"", *RESERVED}
+    return "tags" if {name for name in names if not name.endswith((PROBABILITY, SOURCE))} == {TAGS} else "wide"
+
+
+def _header(path: Path, declared: str | None, options: TableOptions) -> tuple[list[str], str]:
     """Return the first row and the separator of the columns: the first with which one is the pictures', else that of the most columns."""
-    found = [(next(filter(None, _records(path, separator)), []), separator) for separator in _SEPARATORS]
+    skipped = declared is not None
+    separators = _SEPARATORS if declared is None else (declared,)
+    found = [(next((record for _, record in _numbered(path, separator, skipped)), []), separator) for separator in separators]
     if not found[0][0]:
         raise TableError(f"{path}: the table is empty; expected a header such as image,dog,cat")
-    fitting = [one for one in found if "image" in (name.strip().lower() for name in one[0])]
+    wanted = {"image"} if options.image_column is None else {options.image_column.strip().lower()}
+    fitting = [one for one in found if wanted & {name.strip().lower().removesuffix(MARK) for name in one[0]}]
     return fitting[0] if fitting else max(found, key=lambda one: len(one[0]))
 
 
-def _columns(path: Path, width: int, separator: str) -> tuple[list[pa.ChunkedArray], list[tuple[int, str]]]:
+def _unmarked(header: list[str]) -> tuple[list[str], bool]:
+    """Return the names of the columns as they were before a guarded table was written, and whether it is one."""
+    is_guarded = f"image{MARK}" in (name.strip().lower() for name in header)
+    return ([unguard(name.strip().removesuffix(MARK)) for name in header] if is_guarded else header), is_guarded
+
+
+def _unguarded(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.replace_substring_regex(column, UNGUARD, r"\1\2")
+
+
+def _columns(path: Path, width: int, separator: str, skipped: bool) -> tuple[list[pa.ChunkedArray], list[tuple[int, str]]]:
     """Read all cells as text, the header included, and list the rows that are too short or too long."""
     ragged: list[object] = []
 
@@ -85,16 +116,16 @@ def _columns(path: Path, width: int, separator: str) -> tuple[list[pa.ChunkedArr
     try:
         table = pyarrow.csv.read_csv(
             path,
-            read_options=pyarrow.csv.ReadOptions(autogenerate_column_names=True, block_size=_BLOCK),
+            read_options=pyarrow.csv.ReadOptions(autogenerate_column_names=True, block_size=_BLOCK, skip_rows=int(skipped)),
             parse_options=pyarrow.csv.ParseOptions(delimiter=separator, invalid_row_handler=skip, newlines_in_values=True),
             convert_options=pyarrow.csv.ConvertOptions(
                 column_types={f"f{index}": pa.string() for index in range(width)}, strings_can_be_null=False, null_values=[]
             ),
         )
     except pa.ArrowInvalid as error:
-        list(_records(path, separator))  # says where the text is not UTF-8
+        list(_numbered(path, separator, skipped))  # says where the text is not UTF-8
         raise TableError(f"{path}: not a CSV table ({error}); save it again as 'CSV UTF-8'") from error
-    wrong = [(row, len(record)) for row, record in _numbered(path, separator) if len(record) != width] if ragged else []
+    wrong = [(row, len(record)) for row, record in _numbered(path, separator, skipped) if len(record) != width] if ragged else []
     message = f"expected {width} cells as in the header, came {{}}; add or remove {_SEPARATORS[separator]}"
     return table.columns, [(row, message.format(came)) for row, came in wrong]
 
@@ -103,7 +134,7 @@ def _without_blank(header: list[str], columns: list[pa.ChunkedArray]) -> tuple[l
     """Leave out the rows and the unnamed columns that hold nothing, as spreadsheets leave them at the end."""
     filled = [index for index, name in enumerate(header) if name.strip() or not _blank(columns[index]).all()]
     columns = [columns[index] for index in filled]
-    rows = np.arange(len(columns[0]))
+    rows = np.arange(len(columns[0]) if columns else 0)
     for column in columns:
         rows = rows[_blank(column.take(pa.array(rows)))]
     if len(rows):
@@ -117,55 +148,22 @@ def _blank(column: pa.ChunkedArray) -> NDArray[np.bool_]:
     return np.asarray(pc.equal(pc.utf8_trim_whitespace(column), ""))
 
 
-def _records(path: Path, separator: str) -> Iterator[list[str]]:
+def _numbered(path: Path, separator: str, skipped: bool) -> Iterator[tuple[int, list[str]]]:
+    """Yield every record that is not blank with the line it starts on, the first line being 1; ``skipped``: it declares the separator."""
     with path.open(encoding="utf-8-sig", newline="") as file:
-        yield from csv.reader(file, delimiter=separator)
-
-
-def _numbered(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield every record that is not blank with the line it starts on, the first line being 1."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
+        before = int(skipped)
+        if skipped:
+            file.readline()
         reader = csv.reader(file, delimiter=separator)
-        line = 1
+        line = 1 + before
         for record in reader:
             if record:
                 yield line, record
-            line = reader.line_num + 1
+            line = reader.line_num + 1 + before
 
 
-def _is_tags(layout: Layout) -> bool:
-    """Tell whether a header means the tags form: its only column besides image, split and provenance is ``tags``."""
-    return tuple(layout.classes) == (TAGS,)
-
-
-def _read_tags(layout: Layout, column: Callable[[int], pa.ChunkedArray], row_numbers: Callable[[], NDArray[np.int64]]) -> RawTable:
-    """Read a tags table; classes stand in the order in which they appear."""
-    images = column(layout.image).to_pylist()
-    splits = None if layout.split is None else column(layout.split).to_pylist()
-    parsed = [_parse(cell) for cell in column(layout.classes[TAGS]).to_pylist()]
-    classes = list(dict.fromkeys(name for tags in parsed for name, _ in tags))
-    index = {name: number for number, name in enumerate(classes)}
-    raw = RawTable(images, splits, classes, np.full((len(images), len(classes)), UNKNOWN, dtype=np.int8), row_numbers)
-    for record, tags in enumerate(parsed):
-        cells = raw.values[record]
-        for name, state in tags:
-            if state != UNKNOWN and cells[index[name]] not in (UNKNOWN, state):
-                raw.bad_cells.append((record, TAGS, f"{name!r} is both present and absent (!{name}); keep one of the two"))
-            cells[index[name]] = max(state, cells[index[name]]) if state == UNKNOWN else state
-        if any(not name for name, _ in tags):
-            raw.bad_cells.append((record, TAGS, "a sign ! or ? without a name; write the class behind it"))
-    read_provenance(raw, layout, column)
-    return raw
-
-
-def _parse(cell: str) -> list[tuple[str, int]]:
-    """Read ``dog|!cat`` as [("dog", 1), ("cat", 0)]."""
-    tags = [tag for tag in map(str.strip, cell.split("|")) if tag]
-    return [(tag[1:].strip(), _SIGNS[tag[0]]) if tag[0] in _SIGNS else (tag, POSITIVE) for tag in tags]
-
-
-def write_csv(table: LabelTable, path: Path, *, force: bool, form: Form) -> None:
-    """Write ``table`` in the wide or the tags form.
+def write_csv(table: LabelTable, path: Path, *, force: bool, form: Form, for_spreadsheets: bool = False) -> None:
+    """Write ``table`` in the wide or the tags form, guarded if it is meant for spreadsheets.
 
     Raises:
         OutputError: ``path`` exists and ``force`` is false, or cannot be written.
@@ -178,10 +176,11 @@ def write_csv(table: LabelTable, path: Path, *, force: bool, form: Form) -> None
     body = _wide_cells if form == "wide" else _written_tags(table)
     with atomic_path(path, force=force) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([*header, *(name for name, _ in extra)])
+        names = [*header, *(name for name, _ in extra)]
+        writer.writerow(marked(names) if for_spreadsheets else names)
         for start in range(0, len(table), _ROWS_AT_ONCE):
-            part = slice(start, start + _ROWS_AT_ONCE)
-            writer.writerows(_rows(table, part, body, extra))
+            rows = _rows(table, slice(start, start + _ROWS_AT_ONCE), body, extra)
+            writer.writerows(map(guarded, rows) if for_spreadsheets else rows)
 
 
 def _rows(
@@ -225,11 +224,8 @@ def _written_tags(table: LabelTable) -> Callable[[LabelTable, slice], Iterable[l
     """Return the function that gives the tags cells of some rows of ``table``.
 
     Raises:
-        TableError: a class name that the tags form cannot hold, or no picture to write the classes beside.
+        TableError: no picture to write the classes beside.
     """
-    for name in table.classes:
-        if "|" in name or name[0] in _SIGNS:
-            raise TableError(f"the tags form cannot hold the class {name!r}: '|' inside or '!', '?' in front; write the wide form")
     if not len(table):
         raise TableError("the tags form needs at least one picture; write the wide form")
     complete = not _order_survives(table)
@@ -238,7 +234,8 @@ def _written_tags(table: LabelTable) -> Callable[[LabelTable, slice], Iterable[l
         for row, values in enumerate(table.labels.values[part], start=part.start):
             everything = complete and row == 0
             named = range(len(values)) if everything else np.flatnonzero(values != UNKNOWN)
-            yield ["|".join(_MARKS[int(values[column])] + table.classes[column] for column in named)]
+            tags = [written_tag(table.classes[column], int(values[column])) for column in named]
+            yield [written_tags(tags)]
 
     return cells
 

@@ -8,6 +8,9 @@ import pytest
 
 from taglens.cli.main import main
 from taglens.errors import TableError
+from taglens.labels.files.options import TableOptions
+from taglens.labels.files.tables import read_table
+from taglens.labels.left_out import LeftOut
 from taglens.labels.origins import Origin
 from taglens.labels.states import PartialLabels
 from taglens.labels.table import LabelTable
@@ -131,3 +134,118 @@ def test_tasks_are_written_as_json_only(table, tmp_path, capsys):
     table.write(tmp_path / "labels.csv")
     assert main(["convert", str(tmp_path / "labels.csv"), "--to", "label-studio", "--out", str(tmp_path / "tasks.csv")]) == 2
     assert "Label Studio imports JSON" in capsys.readouterr().err
+
+
+def choice(*names, question="tags", to="image", kind="choices", **more):
+    return {"from_name": question, "to_name": to, "type": kind, "value": {kind: list(names)} | more}
+
+
+def tasks(*results, data=None, **more):
+    return [{"data": data or {"image": "a.jpg"}, "annotations": [{"completed_by": 1, "result": list(results)} | more]}]
+
+
+def read(tmp_path, content, **options):
+    (tmp_path / "export.json").write_text(json.dumps(content))
+    return read_table(tmp_path / "export.json", None, TableOptions(**options))
+
+
+LEFT_OUT = {
+    "boxes": (choice("dog", kind="rectanglelabels", x=1, y=1), "answers of type rectanglelabels (parts of a picture)"),
+    "outlines": (choice("dog", kind="polygonlabels", points=[[1, 1]]), "answers of type polygonlabels (parts of a picture)"),
+    "text": ({"type": "textarea", "value": {"text": ["hello"]}}, "answers of type textarea"),
+    "stars": ({"type": "rating", "value": {"rating": 4}}, "answers of type rating"),
+    "choices of a box": (choice("dog", x=1, y=1, width=5, height=5), "choices of a part of a picture"),
+}
+
+
+@pytest.mark.parametrize("name", LEFT_OUT)
+def test_what_is_no_answer_about_the_picture_is_counted(tmp_path, name):
+    result, what = LEFT_OUT[name]
+    table = read(tmp_path, tasks(result, choice("cat")))
+    assert table.classes == ("cat",)
+    assert table.left_out == (LeftOut(what, 1),)
+    assert any(f"left out: 1 {what}" in line for line in table.warnings)
+
+
+def test_choices_that_share_a_region_are_about_the_region(tmp_path):
+    table = read(tmp_path, tasks(choice("dog", kind="rectanglelabels", x=1) | {"id": "r"}, choice("old") | {"id": "r"}, choice("cat")))
+    assert table.classes == ("cat",)
+
+
+def test_the_newest_ground_truth_counts_and_the_others_are_counted(tmp_path):
+    task = tasks(choice("dog"), ground_truth=True, updated_at="2024-01-01")[0]
+    task["annotations"] += [
+        {"result": [choice("cat")], "updated_at": "2024-01-02"},
+        {"result": [choice("tree")], "was_cancelled": True, "updated_at": "2024-01-03"},
+    ]
+    task["predictions"] = [{"result": [choice("bird")]}]
+    table = read(tmp_path, [task])
+    assert table.classes == ("dog",)
+    assert {entry.what.split(" (")[0]: entry.number for entry in table.left_out} == {
+        "other annotations of a task": 1,
+        "cancelled annotations": 1,
+        "predictions": 1,
+    }
+
+
+READ = {
+    "a single text": (tasks({"from_name": "tags", "to_name": "image", "type": "choices", "value": {"choices": "dog"}}), {"dog": 1}),
+    "a taxonomy": (tasks({"type": "taxonomy", "value": {"taxonomy": [["Animal", "Dog"], ["Place"]]}}), {"Animal/Dog": 1, "Place": 1}),
+    "yes and no": (tasks(choice("Yes", question="has_dog"), choice("No", question="has_cat")), {"has_dog": 1, "has_cat": 0}),
+    "yes and not sure": (
+        [*tasks(choice("yes", question="dog")), *tasks(choice("Maybe", question="dog"), data={"image": "b.jpg"})],
+        {"dog": 1},
+    ),
+    "ja and nein": (tasks(choice("Nein", question="hund")), {"hund": 0}),
+    "one word in two lists": (
+        tasks(choice("good", question="light"), choice("good", question="focus")),
+        {"light: good": 1, "focus: good": 1},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", READ)
+def test_answers_in_other_forms(tmp_path, name):
+    content, labels = READ[name]
+    table = read(tmp_path, content)
+    assert dict(zip(table.classes, table.labels.values[0].tolist(), strict=True)) == labels
+
+
+def test_not_sure_is_not_checked(tmp_path):
+    assert read(tmp_path, READ["yes and not sure"][0]).labels.values.tolist() == [[1], [-1]]
+
+
+TWO = {"left": "l.jpg", "right": "r.jpg"}
+
+
+def test_the_answers_picture_is_the_one_it_names(tmp_path):
+    table = read(tmp_path, tasks(choice("dog", to="left"), choice("cat", to="right", question="other"), data=TWO))
+    assert table.images == ("l.jpg", "r.jpg")
+    assert table.labels.values.tolist() == [[1, -1], [-1, 1]]
+
+
+def test_a_picture_that_no_answer_is_about_is_left_out(tmp_path):
+    table = read(tmp_path, tasks(choice("dog", to="photo"), data={"photo": "a.jpg", "thumbnail": "t.jpg"}))
+    assert table.images == ("a.jpg",)
+    assert table.left_out == (LeftOut("pictures in entry 'thumbnail', which no answer is about", 1),)
+
+
+def test_pictures_that_cannot_be_told_apart_are_refused(tmp_path):
+    content = tasks(choice("dog", to="img-left"), data=TWO)
+    with pytest.raises(TableError, match=r"row 1: 2 pictures \(left, right\), and the answer 'tags' is about 'img-left', which names none"):
+        read(tmp_path, content)
+    assert read(tmp_path, content, image_column="right").images == ("r.jpg",)
+    with pytest.raises(TableError, match="entry 'image' lists 2 pictures for one task"):
+        read(tmp_path, tasks(choice("dog"), data={"image": ["a.jpg", "b.jpg"]}))
+
+
+def test_the_split_goes_there_and_back(tmp_path):
+    (tmp_path / "t.csv").write_text("image,split,dog\na.jpg,train,1\nb.jpg,test,0\n")
+    assert main(["convert", str(tmp_path / "t.csv"), "--to", "label-studio", "--out", str(tmp_path / "tasks.json")]) == 0
+    assert LabelTable.read(tmp_path / "tasks.json").splits == ("train", "test")
+
+
+def test_convert_says_what_was_left_out(tmp_path, capsys):
+    (tmp_path / "export.json").write_text(json.dumps(tasks(choice("dog"), choice("cat", kind="rectanglelabels", x=1))))
+    assert main(["convert", str(tmp_path / "export.json"), "--out", str(tmp_path / "back.csv")]) == 0
+    assert "left out: 1 answers of type rectanglelabels" in capsys.readouterr().err

@@ -120,8 +120,8 @@ CELL = "expected 1 (present), 0 (absent) or blank (not checked), came "
             "image,dog\na.jpg,1\n\n\nb.jpg,2\n", "{path}, row 5, column 'dog': " + CELL + "'2'; correct the cell", id="after blank lines"
         ),
         pytest.param(
-            'image,dog\n"a.jpg",1\nb.jpg,"1\n"\nc.jpg,x\n',
-            "{path}, row 5, column 'dog': " + CELL + "'x'; correct the cell",
+            'image,dog\n"a.jpg",1\nb.jpg,"1\n"\nc.jpg,u\n',
+            "{path}, row 5, column 'dog': " + CELL + "'u'; correct the cell",
             id="after a break in a cell",
         ),
         pytest.param(
@@ -130,9 +130,15 @@ CELL = "expected 1 (present), 0 (absent) or blank (not checked), came "
             id="a foreign code",
         ),
         pytest.param(
-            "image,dog\na.jpg,x\nb.jpg,y\nc.jpg,z\n",
-            "{path}, row 2, column 'dog': " + CELL + "'x'; correct the cell (2 more problems: taglens inspect {path})",
+            "image,dog\na.jpg,1\nb.jpg,u\nc.jpg,0\nd.jpg,1\ne.jpg,v\n",
+            "{path}, row 3, column 'dog': " + CELL + "'u'; correct the cell (1 more problem: taglens inspect {path})",
             id="several",
+        ),
+        pytest.param(
+            "image,dog\na.jpg,u\nb.jpg,v\nc.jpg,w\n",
+            "{path}, column 'dog': 3 of the column's 3 cells are neither 1 (present), 0 (absent) nor blank (not checked), such as 'u', 'v', "
+            "'w'; if it lists tags: --tags-column dog; if it is no class: --ignore dog",
+            id="a whole column, said once",
         ),
         pytest.param(
             "image,dog,dog\na.jpg,1,1\n", "{path}, row 1: class 'dog' comes twice; rename or remove one of them", id="a class twice"
@@ -167,13 +173,15 @@ CELL = "expected 1 (present), 0 (absent) or blank (not checked), came "
         pytest.param("image,dog\n", "{path}: the table has no row; expected one row for each picture", id="only a header"),
         pytest.param("image\na.jpg\n", "{path}, row 1: no class at all; expected at least one class", id="no class"),
         pytest.param(
-            "file,dog\na.jpg,1\n",
-            "{path}, row 1: no column 'image', came 'file', 'dog'; name the column of the pictures 'image'",
+            "what,dog\na.jpg,1\n",
+            "{path}, row 1: no column 'image', came 'what', 'dog'; name the column of the pictures 'image', or say which it is with "
+            "--image-column",
             id="no image column",
         ),
         pytest.param(
             "name;dog\na.jpg;1\n",
-            "{path}, row 1: no column 'image', came 'name', 'dog'; name the column of the pictures 'image'",
+            "{path}, row 1: no column 'image', came 'name', 'dog'; name the column of the pictures 'image', or say which it is with "
+            "--image-column",
             id="no image column, semicolons",
         ),
         pytest.param(
@@ -230,12 +238,16 @@ def test_wrong_sources_name_the_kinds(write: Write) -> None:
     ("name", "message"),
     [
         ("gone.csv", "gone.csv: table not found; expected a .csv, .parquet or .json file"),
-        ("labels.xlsx", "labels.xlsx: unknown kind of table '.xlsx'; expected .csv, .json, .parquet"),
+        (
+            "labels.xls",
+            "labels.xls: unknown kind of table '.xls'; expected .csv, .json, .jsonl, .ndjson, .parquet, .tsv, .txt, .xlsx; save it as .xlsx "
+            "or CSV",
+        ),
         ("folder", "folder: table a folder; expected a .csv, .parquet or .json file"),
     ],
 )
 def test_no_table(tmp_path: Path, name: str, message: str) -> None:
-    (tmp_path / "labels.xlsx").write_text("x")
+    (tmp_path / "labels.xls").write_text("x")
     (tmp_path / "folder").mkdir()
     with pytest.raises(TableError) as caught:
         LabelTable.read(tmp_path / name)
@@ -304,7 +316,7 @@ def test_images_folder(write: Write, tmp_path: Path) -> None:
 
 
 def test_every_problem_is_found_at_once_with_its_row(write: Write) -> None:
-    path = write("image,dog,cat\na.jpg,1,x\nb.jpg\nc.jpg,y,0\n,1,0\n")
+    path = write("image,dog,cat\na.jpg,1,u\nb.jpg\nc.jpg,v,0\n,1,0\n")
     reading = examine_table(path)
     assert reading.table is None
     assert [(problem.row, problem.column) for problem in reading.problems] == [(2, "cat"), (3, None), (4, "dog"), (5, "image")]
@@ -370,13 +382,14 @@ def test_json_table(write: Write) -> None:
     [
         ("{", "labels.json: not readable as JSON"),
         ('{"a": 1}', r'expected a list of \{"image": ..., "labels": \{"dog": 1\}\}, came dict'),
-        ('[{"image": "a"}]', "row 1: expected"),
+        ('[{"image": "a"}]', "no class at all; expected at least one class"),
+        ('[{"labels": {"dog": 1}}]', "row 1: expected"),
         ('[{"image": "a", "labels": {"dog": 1}, "lables": 3}]', "row 1: unknown name 'lables'; choose among image, split, labels"),
         (
-            '[{"image": "a", "labels": {"dog": true}}]',
-            r"row 1, column 'dog': expected 1 \(present\), 0 \(absent\) or null \(not checked\), came true",
+            '[{"image": "a", "labels": {"dog": 0.5}}]',
+            r"row 1, column 'dog': expected 1 \(present\), 0 \(absent\) or null \(not checked\), came 0.5",
         ),
-        ('[{"image": "a", "labels": {"dog": "1"}}]', 'came "1"; correct the value'),
+        ('[{"image": "a", "labels": {"dog": "2"}}]', 'came "2"; correct the value'),
         ('[{"image": "a", "labels": {"dog": 1, "dog": 0}}]', "the name 'dog' comes twice in one object; remove one of them"),
         (
             '[{"image": "a", "labels": {"dog": 1}, "probabilities": {"dog": 2}}]',
@@ -455,10 +468,14 @@ def test_writing(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["tags.csv", "wide.csv"]
 
 
-@pytest.mark.parametrize("name", ["a|b", "!a", "?a"])
-def test_the_tags_form_refuses_what_it_cannot_hold(tmp_path: Path, name: str) -> None:
-    with pytest.raises(TableError, match="the tags form cannot hold the class"):
-        _table([[1]], classes=(name,)).write(tmp_path / "x.csv", form="tags")
+@pytest.mark.parametrize(
+    "name", ["a|b", "!a", "?a", "|_|", ":|", ":)", "\\m/", "\\|", "red, green", "#x", "[a]", "a\\", "wire haired fox", "nan"]
+)
+def test_the_tags_form_holds_every_name(tmp_path: Path, name: str) -> None:
+    """Signs that would part or mark tags stand behind a backslash."""
+    table = _table([[1, 0], [0, 1], [1, -1]], classes=(name, "dog"))
+    table.write(tmp_path / "x.csv", form="tags")
+    assert LabelTable.read(tmp_path / "x.csv") == table
 
 
 def test_a_wide_table_with_one_class_called_tags_is_refused(tmp_path: Path) -> None:
