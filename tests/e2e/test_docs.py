@@ -86,7 +86,7 @@ def run_line(line, here, capsys):
         RUNNERS[program](line, here)
         return
     words = small(line)
-    if words[0] == "review" and "--export" not in words:
+    if words[0] in ("review", "audit") and not {"--export", "--report", "--apply"} & set(words):
         asks(words)
         return
     if words[0] == "serve":
@@ -101,20 +101,21 @@ def run_line(line, here, capsys):
 
 
 def asks(words):
-    """Start a review, see that it speaks, and end it as Ctrl-C does."""
+    """Start a review or an audit, see that it speaks, and end it as Ctrl-C does."""
+    ready = f"{words[0]} at"
     command = [sys.executable, "-m", "taglens.cli.main", *words, "--no-browser", "--port", "0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         said = []
         for text in process.stderr:
             said.append(text)
-            if "review at" in text:
+            if ready in text:
                 process.send_signal(signal.SIGINT)
                 break
         try:
             process.communicate(timeout=60)
         finally:
             process.kill()
-    assert "review at" in "".join(said), "".join(said)
+    assert ready in "".join(said), "".join(said)
 
 
 def pip(line, here):

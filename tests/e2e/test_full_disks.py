@@ -19,7 +19,8 @@ from taglens.datasets.scenes.dataset import write_scenes
 from taglens.errors import OutputError
 from taglens.labels.hiding import keep_known
 from taglens.labels.table import LabelTable
-from taglens.review.journal import Header, open_journal
+from taglens.review.journal import Header
+from taglens.review.journal_file import open_journal
 
 pytestmark = pytest.mark.slow
 PAGE = 4096
