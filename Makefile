@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint bench docs licences audit fuzz kills compatibility chromium clean
+.PHONY: demo test lint bench docs licences audit fuzz attacks kills compatibility chromium clean
 
 demo: $(STAMP)
 	$(BIN)/taglens demo --out runs/demo --force
@@ -34,6 +34,7 @@ licences: $(STAMP)
 	$(BIN)/python scripts/list_licences.py
 
 # Needs a network: asks the package index for known vulnerabilities of everything installed; fails where the index cannot tell.
+# There is no offline form: pip-audit takes its list from a service only.
 audit: $(STAMP)
 	$(BIN)/pip freeze --exclude-editable > $(VENV)/installed.txt
 	$(BIN)/pip-audit --strict --disable-pip --no-deps --progress-spinner off --requirement $(VENV)/installed.txt
@@ -41,6 +42,9 @@ audit: $(STAMP)
 # What docs/trust.md reports; the night is long enough for them.
 fuzz: $(STAMP)
 	TAGLENS_FUZZ=100000 $(BIN)/pytest --timeout 0 tests/properties/test_fuzz.py
+
+attacks: $(STAMP)
+	TAGLENS_ATTACKS=10000 $(BIN)/pytest --timeout 0 -s tests/attacks/test_hostile_load.py
 
 kills: $(STAMP)
 	$(BIN)/python -m scripts.kill_test --kills 100

@@ -28,6 +28,7 @@ ROWS = (
     "predict",
     "picture_scaling",
     "decoding",
+    "decoders",
     "encoder",
     "training_step",
     "step_scaling",

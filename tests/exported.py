@@ -48,7 +48,8 @@ def shaken(
     recognizer = Recognizer.create(load_backbone(spec, image_size=size), method, method_config(method)(**options), classes, classes)
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
-        exact = {name: weight for name, weight in recognizer.method.named_buffers() if name not in ("length", "local_length")}
+        still = ("length", "local_length", "deviation.known")
+        exact = {name: weight for name, weight in recognizer.method.named_buffers() if name not in still}
         for name, weight in (dict(recognizer.method.named_parameters()) or exact).items():
             size = {"residual": 0.002, "decoupling.weight": 0.2}.get(name, 0.02)
             weight.add_(size * torch.randn(weight.shape, generator=generator))

@@ -36,6 +36,12 @@ class MeanColour:
     def probabilities(self, pictures):
         return pictures.mean((2, 3))
 
+    def require_deviations(self):
+        pass
+
+    def deviations(self, pictures):
+        return 2 + pictures.mean((2, 3))
+
     def scores(self, pictures):
         quarters = torch.nn.functional.avg_pool2d(pictures, 4).flatten(2)
         attention = quarters / quarters.sum(2, keepdim=True).clamp_min(1e-9)

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,9 @@ from taglens.errors import OutputError, TagLensError
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """How systems say that nothing more can be written: the disk, the user's share of it, or the file is as large as it may be."""
+LOCK = ".lock"
+"""Name of the file by which a folder is held while something writes there; it belongs to no output."""
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
 
 @contextmanager
@@ -24,7 +28,8 @@ def atomic_path(path: Path, *, force: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; rename it to ``path`` if the block succeeds, else delete it.
 
     Raises:
-        OutputError: ``path`` exists and ``force`` is false, or the folder cannot be written (also a full disk).
+        OutputError: ``path`` exists and ``force`` is false (also if it appeared only meanwhile), or the folder cannot be written (also a
+            full disk).
     """
     path = Path(path)
     if path.exists() and not force:
@@ -37,13 +42,29 @@ def atomic_path(path: Path, *, force: bool = True) -> Iterator[Path]:
         try:
             yield temporary
             temporary.chmod(0o666 & ~_umask())
-            temporary.replace(path)
+            _put(temporary, path, force=force)
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
         if error.filename is None and error.errno is None:
             raise
         raise refused(error, f"cannot write {path}") from error
+
+
+def _put(temporary: Path, path: Path, *, force: bool) -> None:
+    """Give a finished file its name; without ``force`` what somebody else wrote there meanwhile stays."""
+    try:
+        if not force:
+            os.link(temporary, path)  # a rename would replace it
+            return
+    except FileExistsError:
+        pass
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+    if path.exists() and not force:
+        raise OutputError(f"{path} was written by something else meanwhile and stays; choose another name")
+    temporary.replace(path)
 
 
 @contextmanager
@@ -100,7 +121,10 @@ def read_json(path: Path, *, largest: int = 64 * 2**20) -> Any:
         OSError: it cannot be read.
         ValueError: no JSON, too large, or nested too deeply.
     """
-    size = Path(path).stat().st_size
+    found = Path(path).stat()
+    if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):  # a pipe or a device would never end
+        raise ValueError("not a regular file")
+    size = found.st_size
     if size > largest:
         raise ValueError(f"{size:,} bytes, at most {largest:,} are read")
     try:
@@ -159,14 +183,21 @@ def new_folder(path: Path, *, force: bool = False, marker: str = "config.json") 
         OutputError: the folder exists and is not empty, or cannot be made.
     """
     path = Path(path)
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+    if path.exists() and (not path.is_dir() or contents(path)):
         if not force:
             raise OutputError(f"output folder {path} exists already; choose another --out or pass --force to replace it")
         if not (path / marker).is_file():
             raise OutputError(f"{path} is not a TagLens folder (no {marker}); --force does not delete it, choose another --out")
-        shutil.rmtree(path)
+        # the marker last: killed meanwhile, the folder is still known as ours
+        for entry in sorted(contents(path), key=lambda entry: entry.name == marker):
+            shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
     make_folder(path)
     return path
+
+
+def contents(folder: Path) -> list[Path]:
+    """Return what lies in a folder of outputs, without the lock by which it is held."""
+    return [entry for entry in folder.iterdir() if entry.name != LOCK]
 
 
 def make_folder(path: Path) -> None:

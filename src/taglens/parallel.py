@@ -1,10 +1,11 @@
-"""What the machine gives this process: its cores, and pictures decoded ahead on them."""
+"""What the machine gives this process: its cores, its memory, and pictures decoded ahead on them."""
 
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -13,11 +14,27 @@ from numpy.typing import NDArray
 from taglens.errors import PictureError
 
 Source = TypeVar("Source")
+CONTAINER = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+"""Where Linux says how much memory a container may use."""
 
 
 def cores() -> int:
     """Return how many processor cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def memory_here() -> int | None:
+    """Return the bytes of memory that this process may use; None where the system does not say it."""
+    try:
+        found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    except (AttributeError, ValueError, OSError):
+        return None
+    for path in CONTAINER:
+        try:
+            found.append(int(path.read_text()))
+        except (OSError, ValueError):  # no container, or one without a limit
+            continue
+    return min(found)
 
 
 def decode_ahead(

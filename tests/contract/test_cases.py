@@ -1,10 +1,14 @@
 """Small files after public bug reports (``../shared/cases``): each read as its author meant it, or refused with what to do."""
 
 import os
+from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from taglens.datasets.files import list_pictures
+from taglens.datasets.pictures import open_picture
 from taglens.datasets.source import DataOptions, examine_data
 from taglens.errors import TagLensError
 from tests.conftest import SHARED
@@ -91,7 +95,7 @@ ELSEWHERE = {
     "case-suffix": "a.JPG", "file-url": "file:///home/me/photos/a.jpg", "ls-upload": "/data/upload/1/8f2d1c3a-a.jpg",
     "windows-abs": r"C:\Users\me\a.jpg", "positives-only": "photos/2008_001171.jpg", "split-valid": "a.jpg", "ls-roundtrip-split": "a.jpg",
 }  # fmt: skip
-"""Cases that are about pictures' names, or a later step: here their labels are read and the name stays as written."""
+"""Cases that are about pictures' names, or a later step: their labels are read, the name stays as written, and the file is found."""
 
 
 @pytest.fixture
@@ -141,11 +145,31 @@ def test_the_answer_that_the_refusal_names(case, name):
 
 
 @pytest.mark.parametrize("name", ELSEWHERE)
-def test_names_of_pictures_stay_as_written(case, name):
+def test_names_of_pictures_stay_as_written_and_all_files_are_found(case, name):
     file = next((entry for entry in ("t.csv", "t.json") if Path(case(name, entry)).is_file()), "t.csv")
     reading = examine_data(case(name, file), "all")
     assert reading.table is not None
     assert reading.table.images[0] == ELSEWHERE[name]
+    assert all(reading.table.path(row).is_file() for row in range(len(reading.table)))
+    assert bool(reading.table.files) == any("are found although the table writes" in words for words in reading.table.warnings)
+
+
+def test_deep_greys_are_neither_black_nor_blank(case):
+    folder = Path(case("deep-grey", ""))
+    plain = np.asarray(open_picture(folder / "grey8.png"), np.int16)
+    for name in ("png12in16.png", "tiff12in16.tif"):
+        assert np.abs(np.asarray(open_picture(folder / name), np.int16) - plain).max() <= 1
+    values = np.asarray(open_picture(folder / "tiff_float_nodata.tif"), np.int16)
+    assert np.mean(np.abs(values - plain) <= 1) > 0.9, "the others are places without data"
+
+
+def test_a_folder_says_what_is_passed_over(case):
+    counted = Counter()
+    found = [path.name for path in list_pictures([case("predict-folder-skips", "")], counted)]
+    assert found == ["IMG_1.HEIC", "photo.jfif", "photo.jpe", "photo.tga", "plain.jpg"]
+    assert counted == {"": 2}, "README and a JPEG without a suffix"
+    for name in found[1:]:
+        assert open_picture(Path(case("predict-folder-skips", name))).mode == "RGB"
 
 
 def test_the_test_part_of_a_split_called_valid_is_said(case):

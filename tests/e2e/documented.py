@@ -28,6 +28,7 @@ ADDED = {
     "demo": ["--scenes", "20"],
     "complete": ["--folds", "2"],
     "export": ["--most", "2"],
+    "split": ["--force"],  # the drawn table is divided already
 }
 """Appended to a command that does not say it."""
 DATED = ("log.md", "trust.md", "licences.md", "results/")

@@ -15,6 +15,7 @@ from taglens.datasets.scenes.dataset import write_scenes
 from taglens.labels.hiding import keep_known
 from taglens.labels.table import LabelTable
 from taglens.methods import METHODS
+from tests import tiny_sets
 from tests.e2e.documented import DOCS, ROOT, blocks, pages, small
 from tests.e2e.prediction_server import predicting
 
@@ -33,6 +34,7 @@ def workplace(tmp_path_factory):
     (folder / "new-photos").mkdir()
     for copy in ("new-photos/one.jpg", "new-photos/two.jpg", "photo.jpg"):
         (folder / copy).write_bytes(Path(table.path(len(copy) % 5)).read_bytes())
+    tiny_sets.write_all(folder)  # how-to/data-sets.md
     return folder
 
 

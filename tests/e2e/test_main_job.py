@@ -51,7 +51,7 @@ def test_the_run_folder_holds_everything(run, scenes):
 def test_evaluate_agrees_with_the_run_to_the_store_precision(run, scenes, tmp_path):
     assert main(["evaluate", str(run), str(scenes / "labels.csv"), "--out", str(tmp_path)]) == 0
     there, here = (json.loads((folder / "metrics.json").read_text()) for folder in (run, tmp_path))
-    assert set(here["per_class"]["tree"]) == {"ap", "ap_interpolated", "positives", "negatives"}
+    assert set(here["per_class"]["tree"]) == {"ap", "ap_interpolated", "auroc", "positives", "negatives"}
     assert here["images"] == there["images"]
     # Features of a run are stored in 16 bits; evaluate computes them anew.
     assert abs(here["mAP"] - there["mAP"]) < 0.5

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from sklearn.metrics import average_precision_score, f1_score, precision_score, recall_score
+from sklearn.metrics import average_precision_score, f1_score, fbeta_score, precision_score, recall_score, roc_auc_score
 
-from taglens.metrics import average_precision, precision_recall_f1
+from taglens.metrics import auroc, average_precision, mean_f, precision_recall_f1
 from taglens.metrics.average_precision import count_reaching
 
 
@@ -59,6 +59,47 @@ def test_average_precision_is_scikit_learns(seed, grid):
         known = states[:, column] != -1
         theirs = average_precision_score(states[known, column], probabilities[known, column])
         assert ours == pytest.approx(theirs, abs=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("grid", [None, 50, 4, 1], ids=["distinct", "some ties", "many ties", "nearly all tied"])
+def test_auroc_is_scikit_learns(seed, grid):
+    probabilities, states = example(seed, grid=grid)
+    for column, ours in enumerate(auroc(probabilities, states)):
+        known = states[:, column] != -1
+        assert ours == pytest.approx(roc_auc_score(states[known, column], probabilities[known, column]), abs=1e-12)
+
+
+def test_auroc_of_many_pictures_on_threads_is_scikit_learns():
+    probabilities, states = example(8, images=9_000, classes=40, grid=1000)
+    means = [roc_auc_score(s[s != -1], p[s != -1]) for p, s in zip(probabilities.T, states.T, strict=True)]
+    np.testing.assert_allclose(auroc(probabilities.astype(np.float32), states), means, atol=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("threshold", [0.2, 0.5, 0.9])
+def test_macro_f1_and_f2_are_scikit_learns(seed, threshold):
+    """Macro F1 of each class's known pictures; F2 of each picture's known classes, which scikit-learn calls samples."""
+    probabilities, states = example(seed)
+    judged = [state for state in states if (state == 1).any() and (state == 0).any()]
+    assert 0 < len(judged) < len(states), "some pictures have nothing to find"
+    ours = mean_f(probabilities, states, threshold)
+    predicted = probabilities >= threshold
+    f1 = [f1_score(s[s != -1], p[s != -1], zero_division=0) for s, p in zip(states.T, predicted.T, strict=True)]
+    f2 = [
+        fbeta_score(s[s != -1], p[s != -1], beta=2, zero_division=0)
+        for s, p in zip(states, predicted, strict=True)
+        if (s == 1).any() and (s == 0).any()
+    ]
+    assert ours.macro_F1 == pytest.approx(np.mean(f1), abs=1e-12)
+    assert pytest.approx(np.mean(f2), abs=1e-12) == ours.F2
+
+
+def test_f2_of_complete_labels_is_scikit_learns_mean_over_samples():
+    probabilities, states = example(4, unknown=0.0)
+    states[np.arange(len(states)), 0], states[np.arange(len(states)), 1] = 1, 0  # each picture has both
+    expected = fbeta_score(states, probabilities >= 0.5, beta=2, average="samples")
+    assert pytest.approx(expected, abs=1e-12) == mean_f(probabilities, states).F2
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -1,6 +1,6 @@
 """Load any open_clip model as a :class:`Backbone`."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, Literal
@@ -9,15 +9,17 @@ import torch
 from open_clip import CLIP, CoCa, CustomTextCLIP
 from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
 from open_clip.factory import load_checkpoint, load_state_dict
-from open_clip.tokenizer import HFTokenizer, SimpleTokenizer
 from torch import Tensor, nn
 
 from taglens.backbones.backbone import Backbone
 from taglens.backbones.choices import MapChoice, Precision
+from taglens.backbones.configuration import require_grid, require_weights
 from taglens.backbones.dense import dense_function
 from taglens.backbones.folding import folded
+from taglens.backbones.memory import require_memory
 from taglens.backbones.sources import Source, resolve
 from taglens.backbones.text import TextEncoder
+from taglens.backbones.tokenizers import load_tokenizer
 from taglens.datasets.transforms import PictureTransform
 from taglens.errors import BackboneError
 
@@ -25,13 +27,13 @@ SEED_OF_RANDOM_WEIGHTS = 0
 
 
 def load_backbone(
-    spec: str, *, image_size: int | None = None, text: bool = True, precision: Precision = "auto", map: MapChoice = "auto"
+    spec: str | Source, *, image_size: int | None = None, text: bool = True, precision: Precision = "auto", map: MapChoice = "auto"
 ) -> Backbone:
     """Return the frozen backbone that ``spec`` names.
 
     Args:
         spec: ``tiny``, ``MODEL/TAG`` of open_clip, ``hf-hub:OWNER/NAME``, ``CONFIG.json:WEIGHTS.safetensors``, or
-            ``random:MODEL`` (seeded random weights, for tests).
+            ``random:MODEL`` (seeded random weights, for tests); or what :func:`taglens.backbones.sources.resolve` made of such a name.
         image_size: side of the square pictures; None for the model's own.
         text: False drops the text tower.
         precision: number format of the image tower's inner products; auto: bfloat16 on a GPU that has it, else float32.
@@ -39,25 +41,26 @@ def load_backbone(
             class token is the picture's vector, as CLIP's, ``plain``, which all towers have, for any other.
 
     Raises:
-        BackboneError: unknown name, a map that the tower does not have, missing or unfit files, or a hub that cannot be reached.
+        BackboneError: unknown name, a map that the tower does not have, missing or unfit files, a configuration with unknown fields or
+            out of bounds, a model too large for this machine, or a hub that cannot be reached.
 
     Example:
         >>> load_backbone("no-such-model/openai")
         Traceback (most recent call last):
         taglens.errors.BackboneError: unknown backbone ...
     """
-    source = resolve(spec)
+    source = resolve(spec) if isinstance(spec, str) else spec
     model = _build(source, image_size)
     dense = dense_function(model.visual, map)
     if source.weights is not None:
-        _load_weights(model, source.weights, spec)
+        _load_weights(model, source.weights, source.spec)
     size = _picture_size(model.visual, source, image_size)
     if image_size is not None and hasattr(model.visual, "set_input_size"):
         model.visual.set_input_size(image_size)
     return Backbone(
         folded(model.visual.eval(), dense, size),
-        TextEncoder(model, _tokenizer(source)) if text else None,
-        spec=spec,
+        TextEncoder(model, load_tokenizer(source)) if text else None,
+        spec=source.spec,
         fingerprint=source.fingerprint(),
         channels=int(source.config["embed_dim"]),
         transform=_transform(source, size),
@@ -70,20 +73,28 @@ def load_backbone(
 
 def _build(source: Source, image_size: int | None) -> Any:
     """Return the model with seeded random weights."""
+    require_grid(source.config, image_size, source.spec)
+    if source.weights is not None:
+        require_weights(source.weights)
     config = deepcopy(source.config)
     config["vision_cfg"]["timm_model_pretrained"] = False
-    config["text_cfg"]["hf_model_pretrained"] = False
-    layers = config["vision_cfg"].get("layers")
-    if image_size is not None and not isinstance(layers, list):
-        config["vision_cfg"]["image_size"] = image_size
-    custom = config.pop("custom_text", False) or "hf_model_name" in config["text_cfg"]
+    custom = config.pop("custom_text", False)
     kind = CLIP if not custom else CoCa if "multimodal_cfg" in config else CustomTextCLIP
     try:
+        require_memory(kind, config, source.spec, source.weights)
+        if image_size is not None and not isinstance(config["vision_cfg"].get("layers"), list):
+            config["vision_cfg"]["image_size"] = image_size
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(SEED_OF_RANDOM_WEIGHTS)
             return kind(**config)
-    except (TypeError, KeyError, AttributeError, RuntimeError, ValueError, AssertionError) as error:
-        raise BackboneError(f"the configuration of backbone {source.spec!r} makes no open_clip model: {error}") from error
+    except (TypeError, KeyError, AttributeError, RuntimeError, AssertionError, ArithmeticError) as error:
+        raise _unbuildable(source, error) from error
+    except ValueError as error:
+        raise error if isinstance(error, BackboneError) else _unbuildable(source, error) from error
+
+
+def _unbuildable(source: Source, error: Exception) -> BackboneError:
+    return BackboneError(f"the configuration of backbone {source.spec!r} makes no open_clip model: {_first_line(error)}")
 
 
 def _load_weights(model: nn.Module, path: Path, spec: str) -> None:
@@ -152,20 +163,3 @@ def _transform(source: Source, size: int) -> PictureTransform:
     std = source.preprocess.get("std", OPENAI_DATASET_STD)
     interpolation: Literal["bilinear", "bicubic"] = "bilinear" if source.preprocess.get("interpolation") == "bilinear" else "bicubic"
     return PictureTransform(size=size, mean=tuple(mean), std=tuple(std), interpolation=interpolation, resize="squash")
-
-
-def _tokenizer(source: Source) -> Callable[..., Tensor]:
-    config = source.config["text_cfg"]
-    length = config.get("context_length", 77)
-    options = config.get("tokenizer_kwargs") or {}
-    name = config.get("hf_tokenizer_name")
-    if not name:
-        return SimpleTokenizer(context_length=length, **options)  # type: ignore[no-any-return]
-    try:
-        return HFTokenizer(name, context_length=length, tokenizer_mode=config.get("tokenizer_mode"), **options)  # type: ignore[no-any-return]
-    except Exception as error:
-        raise BackboneError(
-            f"cannot load the tokenizer {name!r} of backbone {source.spec!r} ({_first_line(error)}); "
-            f"install `transformers`, fetch the tokenizer from https://huggingface.co/{name} into a folder "
-            "and put that folder's path into the configuration's hf_tokenizer_name"
-        ) from error

@@ -18,8 +18,10 @@ import torch
 from huggingface_hub import constants
 from open_clip.pretrained import download_pretrained, download_pretrained_from_hf
 
+from taglens.backbones.configuration import require_configuration
 from taglens.errors import BackboneError
 from taglens.outputs import read_object
+from taglens.schema import shown
 
 HUB = "hf-hub:"
 RANDOM = "random:"
@@ -40,6 +42,10 @@ class Source:
     """mean, std and interpolation where they differ from CLIP's."""
     weights: Path | None = None
     """The weights file; None for seeded random weights."""
+    repository: str | None = None
+    """The hub's repository that was named; None: none."""
+    by_user: bool = True
+    """Whether the user named all this; else of ``repository`` only what was fetched before is used."""
 
     def fingerprint(self) -> str:
         """Return a hash of configuration and weights, the same wherever the two files lie."""
@@ -52,8 +58,13 @@ class Source:
         return digest.hexdigest()
 
 
-def resolve(spec: str) -> Source:
-    """Return the configuration and weights that ``spec`` names, fetching them if they are on a hub.
+def resolve(spec: str, *, by_user: bool = True) -> Source:
+    """Return the configuration and weights that ``spec`` names, fetching them if they are on a hub. Nothing is built.
+
+    Args:
+        spec: see :func:`taglens.backbones.openclip.load_backbone`.
+        by_user: the user named it; False: a file did, such as a run folder, which may be a stranger's. Of a ``hf-hub:`` repository
+            only what was fetched before is then used. Models of open_clip's own list are fetched in any case.
 
     Raises:
         BackboneError: the name is unknown, a file is missing or not a configuration, or the hub cannot be reached.
@@ -65,7 +76,7 @@ def resolve(spec: str) -> Source:
         config, preprocess = _read_config(Path(name)) if name.endswith(".json") else (_named_config(spec, name), {})
         return Source(spec, config, preprocess)
     if spec.startswith(HUB):
-        return _from_hub(spec, spec.removeprefix(HUB))
+        return _from_hub(spec, spec.removeprefix(HUB), by_user)
     if ".json:" in spec:
         config_name, _, weights_name = spec.partition(".json:")
         return _local(spec, Path(config_name + ".json").expanduser(), Path(weights_name).expanduser())
@@ -105,17 +116,24 @@ def _read_config(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         called=f"cannot read the backbone's configuration {path}",
     )
     config = content.get("model_cfg", content)
+    if not isinstance(config, dict):
+        raise BackboneError(f"{path}: model_cfg: expected an object, came {shown(config)}; expected an open_clip model configuration")
     absent = [key for key in ("embed_dim", "vision_cfg", "text_cfg") if key not in config]
     if absent:
         raise BackboneError(f"{path} is not an open_clip model configuration: it lacks {', '.join(absent)}")
-    return config, content.get("preprocess_cfg", {})
+    preprocess = content.get("preprocess_cfg", {})
+    require_configuration(config, preprocess, path)
+    return config, preprocess
 
 
 def _named_config(spec: str, name: str) -> dict[str, Any]:
-    config = open_clip.get_model_config(name.replace("/", "-"))
-    if config is None:
-        raise _unknown(spec, name, open_clip.list_models())
-    return dict(config)
+    # open_clip's function would also take folders and hub repositories, by a prefix
+    plain, known = name.replace("/", "-"), open_clip.list_models()
+    if plain not in known:
+        raise _unknown(spec, name, known)
+    config = dict(open_clip.get_model_config(plain))
+    require_configuration(config, {}, f"open_clip's configuration of {plain}")
+    return config
 
 
 def _from_tag(spec: str) -> Source:
@@ -139,20 +157,23 @@ def _from_tag(spec: str) -> Source:
     return Source(spec, config, entry, weights)
 
 
-def _from_hub(spec: str, repository: str) -> Source:
+def _from_hub(spec: str, repository: str, by_user: bool) -> Source:
     try:
-        with _discreet():
+        with _discreet(offline=not by_user):
             config_path = Path(download_pretrained_from_hf(repository, filename="open_clip_config.json"))
             weights = Path(download_pretrained_from_hf(repository))
     except Exception as error:
+        if not by_user:
+            raise _unnamed(spec, repository) from error
         raise _unreachable(spec, repository, "open_clip_model.safetensors", "", error) from error
     config, preprocess = _read_config(config_path)
-    return Source(spec, config, preprocess, weights)
+    return Source(spec, config, preprocess, weights, repository=repository, by_user=by_user)
 
 
 @contextmanager
-def _discreet() -> Iterator[None]:
-    """Tell the hub no more than which file is wanted; look only at what was fetched before when its name cannot even be resolved.
+def _discreet(offline: bool = False) -> Iterator[None]:
+    """Tell the hub no more than which file is wanted; look only at what was fetched before when its name cannot even be resolved,
+    or if ``offline`` is asked for.
 
     Its client would otherwise send the versions installed here, and retry for a minute.
     """
@@ -160,7 +181,9 @@ def _discreet() -> Iterator[None]:
     constants.HF_HUB_DISABLE_TELEMETRY = True
     host = urlparse(constants.ENDPOINT).hostname
     try:
-        if not getproxies():
+        if offline:
+            constants.HF_HUB_OFFLINE = True
+        elif not getproxies():
             socket.getaddrinfo(host, 443)
     except OSError:
         constants.HF_HUB_OFFLINE = True
@@ -184,6 +207,13 @@ def _unreachable(spec: str, repository: str, file: str, url: str, error: Excepti
     return BackboneError(
         f"cannot fetch backbone {spec!r} ({reason}). On a machine with access, fetch {config} and {file} from {address}, "
         f"copy them here and pass --backbone /path/open_clip_config.json:/path/{file}; for drawn things --backbone tiny needs no download"
+    )
+
+
+def _unnamed(spec: str, repository: str) -> BackboneError:
+    return BackboneError(
+        f"backbone {spec!r} is not on this machine, and nothing is downloaded because a file, such as a run folder, names it; "
+        f"if you trust https://huggingface.co/{repository}, fetch it yourself: hf download {repository}"
     )
 
 

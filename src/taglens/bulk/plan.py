@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from taglens.bulk.sources import BulkPart
 from taglens.errors import OutputError
-from taglens.outputs import atomic_path
+from taglens.outputs import atomic_path, contents
 
 # Readers of Parquet folders pass over names that begin with an underscore.
 PLAN = "_plan.parquet"
@@ -45,7 +45,7 @@ class BulkPlan:
             OutputError: the plan there was made with other settings, or the folder holds something else.
         """
         if not (folder / PLAN).exists():
-            if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            if folder.exists() and (not folder.is_dir() or contents(folder)):
                 raise OutputError(f"{folder} exists already and holds no bulk prediction; choose another --out")
             _write(folder / PLAN, settings, parts)
         plan = cls(folder)

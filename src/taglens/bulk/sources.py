@@ -3,6 +3,7 @@
 import glob
 import os
 import tarfile
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -28,17 +29,17 @@ class BulkPart(NamedTuple):
     """Picture files; or one tar archive; or one row group of a Parquet file, as FILE#NUMBER."""
 
 
-def list_parts(inputs: Sequence[str], size: int) -> Iterator[BulkPart]:
+def list_parts(inputs: Sequence[str], size: int, passed_over: Counter[str] | None = None) -> Iterator[BulkPart]:
     """Divide pictures into parts: ``size`` picture files, one tar archive, or one row group of a Parquet file each.
 
     ``inputs`` are files, folders and globs, here or behind any address that fsspec knows (s3://..., gs://..., https://...). A picture
-    that several of them name comes once.
+    that several of them name comes once. ``passed_over`` counts other files in folders here by their suffix.
 
     Raises:
         TagLensError: nothing is there, or the address needs a package that is not installed.
     """
     single: list[str] = []
-    for source in _once(source for given in inputs for source in _expand(given)):
+    for source in _once(source for given in inputs for source in _expand(given, passed_over)):
         if source.endswith(TARS):
             yield BulkPart("tar", (source,))
         elif source.endswith(".parquet"):
@@ -76,7 +77,7 @@ def open_binary(source: str) -> AbstractContextManager[BinaryIO]:
     return opened
 
 
-def _expand(given: str) -> Iterator[str]:
+def _expand(given: str, passed_over: Counter[str] | None) -> Iterator[str]:
     if "://" in given:
         yield from _expand_address(given)
     elif os.path.isfile(given):
@@ -87,7 +88,7 @@ def _expand(given: str) -> Iterator[str]:
             raise TagLensError(f"{given}: nothing matches; check the pattern, in quotes")
         yield from found
     else:
-        yield from map(str, list_pictures([Path(given)]))
+        yield from map(str, list_pictures([Path(given)], passed_over))
 
 
 def _expand_address(given: str) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """``taglens bulk RUN|MODEL.onnx IMAGES...``: millions of pictures into a folder of Parquet files."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from taglens.cli.console import progress, say, warn
+from taglens.cli.loading import say_what_loads
 from taglens.cli.options import Device, device_name
 from taglens.errors import TagLensError
 
 if TYPE_CHECKING:
-    from taglens.bulk.plan import BulkPlan
+    from taglens.bulk.plan import BulkPlan, BulkSettings
     from taglens.bulk.predict import PartCounts
 
 
@@ -55,12 +57,24 @@ class Bulk:
 
 def run(config: Bulk) -> int:
     """Predict the parts that are not done yet; 1 if every picture is unreadable."""
-    from taglens.bulk.plan import BulkPlan, BulkSettings
-    from taglens.bulk.sources import list_parts
+    from taglens.bulk.plan import BulkSettings
+    from taglens.holding import hold_folder
     from taglens.inference.model import model_hash
 
     settings = BulkSettings(config.images, config.shards, model_hash(config.model), config.batch)
-    plan = BulkPlan.open(config.out, settings, list_parts(config.images, config.shards))
+    with hold_folder(config.out):
+        return _carry_out(config, settings)
+
+
+def _carry_out(config: Bulk, settings: "BulkSettings") -> int:
+    from taglens.bulk.plan import BulkPlan
+    from taglens.bulk.sources import list_parts
+    from taglens.datasets.files import passed_over_words
+
+    passed_over: Counter[str] = Counter()
+    plan = BulkPlan.open(config.out, settings, list_parts(config.images, config.shards, passed_over))
+    if passed_over:
+        warn(passed_over_words(passed_over))
     remaining = len(plan.remaining())
     if 0 < remaining < len(plan):
         say(f"going on: {len(plan) - remaining:,} of {len(plan):,} parts are done")
@@ -85,6 +99,7 @@ def _predict(config: Bulk, plan: "BulkPlan") -> Iterator["PartCounts"]:
 
     # an exported file needs no torch, which alone knows of devices
     device = "cpu" if config.model.suffix.lower() == ".onnx" else device_name(config.device)
+    say_what_loads(config.model)
     model = load_model(config.model, device=device, threads=config.threads)
     require_columns(model.classes)
     if config.engine == "local":

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich.markup import escape
 from rich.table import Table
 
 from taglens.cli.console import output
@@ -47,7 +48,7 @@ def run(config: Cache) -> int:
         gone = evict(folder, older_than_days=config.older_than_days, keep_bytes=keep, everything=config.all)
         console.print(f"deleted {len(gone)} feature stores, {size_words(sum(store.bytes for store in gone))}")
     stores = list_stores(folder)
-    console.print(f"cache folder: {folder}", soft_wrap=True)
+    console.print(f"cache folder: {folder}", soft_wrap=True, markup=False)
     if stores:
         console.print(_table(stores))
     console.print(f"{len(stores)} feature stores, {size_words(sum(store.bytes for store in stores))}")
@@ -57,5 +58,7 @@ def run(config: Cache) -> int:
 def _table(stores: list[CachedStore]) -> Table:
     table = Table("store", "backbone", "pictures", "size", "unused for", box=None)
     for store in stores:
-        table.add_row(store.folder.name, store.backbone, f"{store.rows:,}", size_words(store.bytes), f"{store.days:.1f} days")
+        table.add_row(
+            escape(store.folder.name), escape(store.backbone), f"{store.rows:,}", size_words(store.bytes), f"{store.days:.1f} days"
+        )
     return table

@@ -1,15 +1,25 @@
-"""What people see: results on standard output; progress, warnings and errors on standard error."""
+"""What people see: results on standard output; progress, warnings and errors on standard error.
 
+Names of files and classes come from strangers. Here is the one place where text goes out to a terminal, and here signs that it would obey
+become visible.
+"""
+
+import logging
 import shlex
 import sys
 import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from contextlib import contextmanager
+from typing import IO, Any, TypeVar, cast
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.segment import Segment
 from rich.table import Table
+from rich.text import Text
+
+from taglens.visible import visible
 
 Item = TypeVar("Item")
 
@@ -17,14 +27,47 @@ Item = TypeVar("Item")
 SCORES = ("mAP", "mAP_interpolated", "CF1", "OF1", "CF1_thresholds", "OF1_thresholds")
 
 
+class SafeConsole(Console):
+    """A console whose texts, whatever they are part of, hold no sign that the terminal would obey; its own colours stay."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Return text ready to be laid out; visible here already, so that columns are as wide as what is in them."""
+        return super().render_str(visible(text), **options)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Yield the pieces of anything that is shown; only those that move the cursor are control signs."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(visible(segment.text), segment.style)
+
+
+class _Log(logging.Handler):
+    """Shows what is logged as the warnings and errors that they are."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Show one record, with its traceback if it has one."""
+        colour, word = ("bold red", "error") if record.levelno >= logging.ERROR else ("yellow", "warning")
+        errors().print(f"[{colour}]{word}[/] {escape(self.format(record))}", soft_wrap=True)
+
+
+@contextmanager
+def logs_shown() -> Iterator[None]:
+    """Show on standard error what this package and the libraries log while the block runs."""
+    handler = _Log(logging.WARNING)
+    logging.getLogger().addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
+
+
 def output() -> Console:
     """Return the console of results."""
-    return Console(highlight=False)
+    return SafeConsole(highlight=False)
 
 
 def errors() -> Console:
     """Return the console of everything that is not a result."""
-    return Console(stderr=True, highlight=False)
+    return SafeConsole(stderr=True, highlight=False)
 
 
 def say(message: str) -> None:
@@ -44,13 +87,36 @@ def warn(message: str) -> None:
 
 def show_error(error: BaseException, *, debug: bool) -> None:
     """Print an error as one block; with ``debug`` the traceback before it."""
-    if debug:
-        traceback.print_exception(error)
     console = errors()
+    if debug:
+        console.print("".join(traceback.format_exception(error)), markup=False, soft_wrap=True)
     # Not wrapped by us: paths must stay whole to be copied.
     console.print(f"[bold red]error[/] {escape(str(error))}", soft_wrap=True)
     for note in getattr(error, "__notes__", ()):
         console.print(escape(note), soft_wrap=True)
+
+
+def show_interruption(interruption: KeyboardInterrupt) -> None:
+    """Say that a command was interrupted, and what becomes of what it did."""
+    errors().print("\n[yellow]interrupted[/]", *map(escape, getattr(interruption, "__notes__", ())))
+
+
+def results_stream() -> IO[bytes]:
+    """Return standard output for tables that are printed: as they are into a file or a pipe, visible on a terminal."""
+    return cast(IO[bytes], _Visible(sys.stdout.buffer)) if sys.stdout.isatty() else sys.stdout.buffer
+
+
+class _Visible:
+    """A stream of UTF-8 lines onto a terminal."""
+
+    def __init__(self, target: IO[bytes]) -> None:
+        self._target = target
+
+    def write(self, line: bytes) -> int:
+        return self._target.write(visible(line.decode("utf-8", "surrogateescape")).encode())
+
+    def flush(self) -> None:
+        self._target.flush()
 
 
 def progress(items: Iterable[Item], what: str, total: int | None = None) -> Iterator[Item]:
@@ -87,13 +153,20 @@ def evaluated_on(data: str, found: Mapping[str, Any]) -> str:
 
 
 def print_classes(per_class: Mapping[str, Mapping[str, Any]]) -> None:
-    """Print the average precision (percent) and positives of each class, best first."""
+    """Print the average precision and the area under the ROC curve (percent) and positives of each class, best first."""
     table = Table("class")
-    for heading in ("AP", "AP interpolated", "positives"):
+    for heading in ("AP", "AP interpolated", "AUROC", "positives"):
         table.add_column(heading, justify="right")
     for name, found in sorted(per_class.items(), key=lambda pair: (pair[1]["ap"] is None, -(pair[1]["ap"] or 0), pair[0])):
-        table.add_row(escape(name), _number(found["ap"]), _number(found["ap_interpolated"]), f"{found['positives']:,}")
+        numbers = (_number(found[key]) for key in ("ap", "ap_interpolated", "auroc"))
+        table.add_row(escape(name), *numbers, f"{found['positives']:,}")
     output().print(table)
+
+
+def print_reported(sentence: str, numbers: Mapping[str, float | None]) -> None:
+    """Print what papers on the data report, and these numbers (percent) here; one that a class is lacking for has a dash."""
+    here = ", ".join(f"{name} {_number(number)}" for name, number in numbers.items())
+    output().print(escape(f"{sentence}; here: {here}"), soft_wrap=True)
 
 
 def _bold_best(values: Sequence[float | None]) -> list[str]:

@@ -4,14 +4,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from taglens.cli.console import evaluated_on, print_classes, print_scores, progress, say, warn
+from taglens.cli.console import evaluated_on, print_classes, print_reported, print_scores, progress, say, warn
 from taglens.cli.options import Data, Device, ReadOptions, Run, device_name, require_free, require_run
+from taglens.datasets.papers import Reported, reported
 from taglens.datasets.pictures import OnBadImage
 from taglens.datasets.source import DataOptions, Part, read_data
 from taglens.labels.files.tables import examine_table
 
 if TYPE_CHECKING:
     from taglens.labels.table import LabelTable
+    from taglens.metrics import Evaluation
     from taglens.recognizer import Recognizer
 
 
@@ -61,16 +63,28 @@ def run(config: Evaluate) -> int:
     recognizer = Recognizer.load(config.run, device=device_name(config.device))
     table = align_classes(table, recognizer.classes)
     rows, probabilities = _predict(recognizer, table, config)
-    found = evaluate(probabilities, table.labels.rows(rows), recognizer.classes, recognizer.thresholds).to_json()
+    evaluation = evaluate(probabilities, table.labels.rows(rows), recognizer.classes, recognizer.thresholds)
+    papers = reported(config.data)
+    found = evaluation.to_json() | _named(evaluation, papers)
     if written is not None:
         write_json(written, found, force=config.force)
     print_classes(found["per_class"])
     print_scores({str(config.run): found}, evaluated_on(config.data, found))
+    if papers is not None:
+        print_reported(papers.sentence(), {key: found[key] for key in papers.keys})
     for line in found["left_out"]:
         say(line)
     if written is not None:
         say(f"wrote {written}")
     return 0
+
+
+def _named(evaluation: "Evaluation", papers: Reported | None) -> dict[str, Any]:
+    """Return the mean AUROC (percent) of the classes that papers on the data name, None unless all have one, and these classes."""
+    if papers is None or not papers.classes:
+        return {}
+    mean = evaluation.mean_auroc(papers.classes)
+    return {"AUROC_named": None if mean != mean else 100 * mean, "AUROC_named_classes": list(papers.classes)}
 
 
 def _trained_on(run: Path, table: "LabelTable") -> list[str]:

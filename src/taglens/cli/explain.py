@@ -1,10 +1,12 @@
 """``taglens explain RUN IMAGES...``: where runs look, as pictures and as numbers."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
+from rich.markup import escape
 from rich.table import Table
 
 from taglens.cli.console import output, progress, say, warn
@@ -93,12 +95,14 @@ def run(config: Explain) -> int:
 
 
 def _questions(config: Explain) -> "tuple[list[Question], list[str]]":
-    from taglens.datasets.files import list_pictures
+    from taglens.datasets.files import list_pictures, passed_over_words
     from taglens.datasets.source import read_boxes
     from taglens.explain.attention import Question, questions, some_with_classes
 
     if config.data is None:
-        return [Question(path=path, classes=config.classes) for path in list_pictures(config.images)], []
+        passed_over: Counter[str] = Counter()
+        asked = [Question(path=path, classes=config.classes) for path in list_pictures(config.images, passed_over)]
+        return asked, [passed_over_words(passed_over)] if passed_over else []
     table = some_with_classes(read_data(config.data, config.part, config.options), config.pictures, config.classes)
     if not len(table):
         raise TagLensError(f"{config.data}: no picture of the {config.part} part shows {' or '.join(config.classes) or 'any class'}")
@@ -116,7 +120,7 @@ def _print(looks: "list[Look]") -> None:
         table.add_column(heading, justify="right")
     for name, found in summary(looks).items():
         entropy, pointing = ("-" if found[key] is None else form.format(found[key]) for key, form in _FORMS.items())
-        table.add_row(name, entropy, pointing, f"{found['pairs']:,}", f"{found['pairs_with_boxes']:,}")
+        table.add_row(escape(name), entropy, pointing, f"{found['pairs']:,}", f"{found['pairs_with_boxes']:,}")
     output().print(table)
 
 

@@ -48,15 +48,17 @@ def run(config: Export) -> int:
     """Export, compare, report."""
     require_run(config.run)
     from taglens.export.onnx_file import export_onnx
+    from taglens.holding import hold_file
     from taglens.recognizer import Recognizer
 
     precision = config.options.precision
     suffix = "" if precision == "float32" else f"-{precision}"
     out = config.out or config.run / f"model{suffix}.onnx"
-    recognizer = Recognizer.load(config.run)
-    check = _pictures(config.pictures, config, "test")
-    calibration = _pictures(config.calibration_pictures, config, "train") if precision == "int8" else []
-    _report(export_onnx(recognizer, out, check, calibration=calibration, options=config.options, run=config.run))
+    with hold_file(out):
+        recognizer = Recognizer.load(config.run)
+        check = _pictures(config.pictures, config, "test")
+        calibration = _pictures(config.calibration_pictures, config, "train") if precision == "int8" else []
+        _report(export_onnx(recognizer, out, check, calibration=calibration, options=config.options, run=config.run))
     return 0
 
 

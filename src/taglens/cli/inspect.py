@@ -1,5 +1,6 @@
 """``taglens inspect DATA``: what is known per class, and every problem with its row."""
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,11 +11,20 @@ from rich.table import Table
 from taglens.cli.console import output, progress, say_next
 from taglens.cli.options import Data, ReadOptions, typed
 from taglens.datasets.checking import picture_problems, why_missing
+from taglens.datasets.papers import reported
 from taglens.datasets.source import DataOptions, Part, examine_data
 from taglens.errors import TagLensError
 from taglens.labels.files.assemble import Reading
 from taglens.labels.inspection import ClassCounts, Problem, class_counts, label_problems
 from taglens.labels.table import LabelTable
+from taglens.outputs import size_words
+from taglens.parallel import memory_here
+from taglens.training.costs import Costs, duration_words, expected_costs
+
+_SCREEN, _FRAME = 50, 15
+"""Lines of a screen, where the terminal has no more, and those that are neither a class nor a problem."""
+_MOST_OF_MEMORY, _LONG = 0.7, 3600.0
+"""Share of the machine's memory, and seconds, from which training is warned of."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,11 +43,11 @@ class Inspect:
     options: ReadOptions = field(default_factory=DataOptions)
     check_pictures: bool = False
     """Open every picture, not only look whether it is there: slower, finds damaged files."""
-    most: int = 100
-    """Problems to list; the others are counted."""
+    most: int | None = None
+    """Classes, and problems, to list; the others are counted. None: a screen of both."""
 
     def __post_init__(self) -> None:
-        if self.most < 1:
+        if self.most is not None and self.most < 1:
             raise TagLensError(f"--most must be at least 1, came {self.most}")
 
 
@@ -47,12 +57,22 @@ def run(config: Inspect) -> int:
     problems = list(reading.problems)
     if reading.table is not None:
         problems += _table_problems(reading, config)
-        _print_table(config, reading.table)
-    errors = _print_problems(config, problems)
+    classes = 0 if reading.table is None else len(reading.table.classes)
+    listed = (config.most, config.most) if config.most is not None else _of_a_screen(classes, len(problems))
+    if reading.table is not None:
+        _print_table(config, reading.table, listed[0])
+    errors = _print_problems(config, problems, listed[1])
     if errors:
         return 1
     say_next("train", config.data, *typed(config.options), "--out", "runs/mine")
     return 0
+
+
+def _of_a_screen(classes: int, problems: int) -> tuple[int, int]:
+    """Return how many classes and problems a screen has room for: what one of them leaves, the other has."""
+    room = max(_SCREEN, shutil.get_terminal_size().lines) - _FRAME
+    listed = min(problems, max(room // 2, room - classes))
+    return min(classes, room - listed), listed
 
 
 def _table_problems(reading: Reading, config: Inspect) -> list[Problem]:
@@ -61,6 +81,7 @@ def _table_problems(reading: Reading, config: Inspect) -> list[Problem]:
     reported = {problem.at(Path(config.data)) for problem in reading.problems}
     problems = [Problem(warning, level="warning") for warning in table.warnings if warning not in reported]
     problems += label_problems(table.labels, table.classes)
+    problems += [Problem(message, level="warning") for message in _cost_warnings(expected_costs(table.labels))]
     rows = None if reading.rows is None else reading.rows.tolist()
     looking = picture_problems(table, rows, open_each=config.check_pictures)
     shown = progress(looking, "opening pictures" if config.check_pictures else "looking for pictures", len(table))
@@ -70,7 +91,24 @@ def _table_problems(reading: Reading, config: Inspect) -> list[Problem]:
     return problems + missing
 
 
-def _print_table(config: Inspect, table: LabelTable) -> None:
+def _cost_warnings(costs: Costs) -> list[str]:
+    """Return what training may need more of than this machine has, or than somebody waits for."""
+    found = []
+    held = memory_here()
+    if held is not None and costs.memory_bytes > _MOST_OF_MEMORY * held:
+        found.append(
+            f"training may need about {size_words(costs.memory_bytes)} of memory, and this machine has {size_words(held)} (an estimate); "
+            "train on fewer pictures or classes, or on a larger machine"
+        )
+    if costs.head_seconds + costs.feature_seconds > _LONG:
+        found.append(
+            f"training may take about {duration_words(costs.head_seconds + costs.feature_seconds)} on two cores (an estimate), "
+            f"{duration_words(costs.feature_seconds)} of it for the pictures' features, once; a GPU, or a smaller backbone, takes far less"
+        )
+    return found
+
+
+def _print_table(config: Inspect, table: LabelTable, listed: int) -> None:
     console = output()
     counts = class_counts(table)
     sourced = any(count.predicted or count.reviewed for count in counts)
@@ -79,12 +117,21 @@ def _print_table(config: Inspect, table: LabelTable) -> None:
     shown = Table("class")
     for heading in headings:
         shown.add_column(heading, justify="right")
-    for count in counts:
+    # the rarest first, where not all are listed: they are what a table lacks
+    rows = counts if len(counts) <= listed else sorted(counts, key=lambda count: count.positive)[:listed]
+    for count in rows:
         shown.add_row(escape(count.name), *(f"{getattr(count, heading):,}" for heading in headings))
     shown.add_section()
     shown.add_row("all", *(f"{sum(getattr(count, heading) for count in counts):,}" for heading in headings))
     console.print(shown)
+    if len(counts) > listed:
+        most = max(count.positive for count in counts)
+        more = f"... and {len(counts) - listed:,} more classes, with {rows[-1].positive:,} to {most:,} known positives"
+        console.print(f"{more}; --most {len(counts)} lists them all", soft_wrap=True)
     console.print(escape(_summary(table, counts)))
+    console.print(escape(_costs(table)), soft_wrap=True)
+    if (papers := reported(config.data)) is not None:
+        console.print(escape(papers.sentence()), soft_wrap=True)
 
 
 def _summary(table: LabelTable, counts: Sequence[ClassCounts]) -> str:
@@ -94,15 +141,22 @@ def _summary(table: LabelTable, counts: Sequence[ClassCounts]) -> str:
     return f"{known:,} of {cells:,} labels are known ({known / cells:.1%})" + (f"; splits: {splits}" if splits else "; no split column")
 
 
-def _print_problems(config: Inspect, problems: Sequence[Problem]) -> int:
+def _costs(table: LabelTable) -> str:
+    costs = expected_costs(table.labels)
+    features = f"{duration_words(costs.feature_seconds)} once and {size_words(costs.feature_bytes)} on disk"
+    head = f"exact head {duration_words(costs.head_seconds)}, memory {size_words(costs.memory_bytes)}"
+    return f"to train on all of it, an estimate (RN101 at 224, two cores): features {features}, {head}"
+
+
+def _print_problems(config: Inspect, problems: Sequence[Problem], listed: int) -> int:
     console = output()
     errors = sum(problem.level == "error" for problem in problems)
-    for problem in sorted(problems, key=lambda problem: problem.level != "error")[: config.most]:
+    for problem in sorted(problems, key=lambda problem: problem.level != "error")[:listed]:
         colour = "red" if problem.level == "error" else "yellow"
         text = problem.at(config.data)
         console.print(f"[{colour}]{problem.level}[/] {escape(text)}", soft_wrap=True)
-    if len(problems) > config.most:
-        console.print(f"... and {len(problems) - config.most:,} more problems; --most {len(problems)} lists them all")
+    if len(problems) > listed:
+        console.print(f"... and {len(problems) - listed:,} more problems; --most {len(problems)} lists them all")
     if not problems:
         console.print("[green]no problem found[/]")
     else:

@@ -16,12 +16,15 @@ from taglens.version import VERSION
 VERBS: dict[str, tuple[str, str]] = {
     "demo": ("Demo", "train on drawn scenes, compare, write a report: offline, a minute"),
     "inspect": ("Inspect", "what is known of every class; every problem with its row"),
+    "split": ("Split", "training, validation and test parts, alike in every class"),
     "train": ("Train", "learn from the known labels; a run folder with a report"),
     "evaluate": ("Evaluate", "compare a run with the known labels of some data"),
     "predict": ("Predict", "probabilities, tags and heatmaps of pictures"),
     "bulk": ("Bulk", "probabilities of millions of pictures, in Parquet files"),
     "explain": ("Explain", "where runs look, side by side, and how often they are right"),
     "complete": ("Complete", "fill the unknown cells that it may at the precision you ask"),
+    "audit": ("Audit", "check a sample of the filled cells by hand; a bound that holds"),
+    "revert": ("Revert", "take a completion back"),
     "review": ("Review", "settle uncertain labels in the browser, by keyboard"),
     "sweep": ("Sweep", "compare methods over shares of known labels and seeds"),
     "report": ("Report", "tables, curves and tests of sweeps; runs side by side"),
@@ -59,13 +62,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"taglens {VERSION}" if given == ["--version"] else overview())
             return 0
         config, run = parse(given)
-        return run(config)
+        from taglens.cli.console import logs_shown
+
+        with logs_shown():
+            return run(config)
     except TagLensError as error:
         return _refused(error, words)
     except KeyboardInterrupt as interruption:
-        from taglens.cli.console import errors
+        from taglens.cli.console import show_interruption
 
-        errors().print("\n[yellow]interrupted[/]", *getattr(interruption, "__notes__", ()))
+        show_interruption(interruption)
         return 130
     except BrokenPipeError:
         # The reader of our output (head, less) has gone; Python must not complain when it closes the stream.

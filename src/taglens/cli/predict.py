@@ -1,6 +1,7 @@
 """``taglens predict RUN IMAGES...``: probabilities, tags and heatmaps of any pictures."""
 
 import os.path
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ import tyro
 
 from taglens.cli.console import progress, results_stream, say, warn
 from taglens.cli.options import Device, Run, device_name, require_free, require_run
-from taglens.datasets.files import list_pictures
+from taglens.datasets.files import list_pictures, passed_over_words
 from taglens.datasets.pictures import OnBadImage
 from taglens.errors import OutputError, PictureError, RunError, TagLensError, unknown_name
 
@@ -52,6 +53,9 @@ class Predict:
     """Only these classes; their heatmaps are written whatever their probability."""
     threshold: float | None = None
     """A class is a tag where its probability is at least this; none: the run's own thresholds."""
+    precision: float | None = None
+    """Give tags of which at least this share is right, guaranteed at 90 % confidence for pictures like the training ones, all classes
+    together; found once from the run's own labels, and an error where it cannot be."""
     uncertainty: bool = False
     """Also write how unsure the model is: the posterior standard deviation of each class's logit, in columns such as `cat (deviation)`."""
     on_bad_image: OnBadImage = "error"
@@ -66,6 +70,8 @@ class Predict:
             raise TagLensError("no picture given; name pictures, folders or globs behind the run")
         if self.threshold is not None and not 0 <= self.threshold <= 1:
             raise TagLensError(f"--threshold must lie between 0 and 1, came {self.threshold}")
+        if self.precision is not None and (self.threshold is not None or not 0 < self.precision < 1):
+            raise TagLensError(f"--precision is a share above 0 and below 1, without --threshold; came {self.precision:g}")
         if self.format == "parquet" and self.out is None:
             raise OutputError("parquet cannot be printed; pass --out FILE")
         if self.format == "tags" and self.uncertainty:
@@ -79,7 +85,8 @@ def run(config: Predict) -> int:
     require_run(config.run)
     if config.out is not None:
         require_free(config.out, force=config.force)
-    pictures = list_pictures(config.images)
+    passed_over: Counter[str] = Counter()
+    pictures = list_pictures(config.images, passed_over)
     pictures = chain([next(pictures)], pictures)  # the first one now: a wrong name is to be said at once, before anything is printed
     from taglens.holding import hold_folder
     from taglens.inference.writers import form_of, write_predictions
@@ -89,7 +96,7 @@ def run(config: Predict) -> int:
     if config.uncertainty:
         recognizer.require_deviations()
     columns = _columns(config.classes, recognizer.classes)
-    thresholds = _thresholds(recognizer, config.threshold)
+    thresholds = _thresholds(recognizer, config)
     names = [recognizer.classes[column] for column in columns]
     form = config.format or (form_of(config.out) if config.out else "csv")
     stream = _stream(recognizer, config, pictures, thresholds, columns)
@@ -113,6 +120,8 @@ def run(config: Predict) -> int:
     except KeyboardInterrupt as interruption:
         interruption.add_note(f"{config.out} was not written" if config.out else "the rows above are complete")
         raise
+    if passed_over:
+        warn(passed_over_words(passed_over))
     if config.out is not None:
         say(f"wrote {config.out}" + (f", heatmaps in {config.heatmaps}" if config.heatmaps else ""))
     return 0
@@ -160,7 +169,22 @@ def _columns(chosen: tuple[str, ...], classes: tuple[str, ...]) -> list[int]:
     return [classes.index(name) for name in chosen or classes]
 
 
-def _thresholds(recognizer: "Recognizer", threshold: float | None) -> "NDArray[np.float64]":
+def _thresholds(recognizer: "Recognizer", config: Predict) -> "NDArray[np.float64]":
     import numpy as np
 
+    threshold = config.threshold if config.precision is None else _guaranteed(config, config.precision)
     return np.broadcast_to(np.asarray(recognizer.thresholds if threshold is None else threshold, np.float64), len(recognizer.classes))
+
+
+def _guaranteed(config: Predict, precision: float) -> float:
+    try:
+        from taglens.completion.new_tags import tag_guarantees
+    except ImportError as error:
+        raise TagLensError(f"--precision needs {error.name}: pip install 'taglens[complete]'") from error
+    from taglens.completion.config import CompleteConfig
+
+    found = tag_guarantees(CompleteConfig(run=config.run, device=device_name(config.device)), say=say)
+    tested, threshold = found.threshold_for(precision)
+    say(f"tags from probability {threshold:.3f} on: at least {tested:.0%} of them are right ({found.confidence:.0%} confidence)")
+    say(found.assumption)
+    return threshold

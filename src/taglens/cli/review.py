@@ -95,7 +95,7 @@ def user_name() -> str:
 def _export(review: "ReviewConfig", config: Review) -> int:
     from taglens.review.start import export_review
 
-    merged, files = export_review(review, config.conflicts)
+    merged, files = export_review(review, config.conflicts, say=warn)
     for note in merged.notes(config.conflicts):
         warn(note)
     say(f"wrote {files.out}: {merged.applied:,} reviewed labels")
@@ -108,7 +108,8 @@ def _serve(review: "ReviewConfig", config: Review) -> int:
     from taglens.review.app import serve_review
     from taglens.review.pictures import ReviewPictures
     from taglens.review.start import one_at_a_time, open_review
-    from taglens.web.server import is_loopback, listen
+    from taglens.web.hosts import is_loopback
+    from taglens.web.server import listen
 
     listening = listen(config.host, config.port)
     with listening, one_at_a_time(review.files().journal):

@@ -8,6 +8,7 @@ from typing import Annotated
 import tyro
 
 from taglens.cli.console import say, warn
+from taglens.cli.loading import say_what_loads
 from taglens.errors import TagLensError
 from taglens.serve.options import ServeOptions
 
@@ -31,6 +32,8 @@ class Serve:
     """Address to listen at; 0.0.0.0: all of this machine's."""
     port: int = 8000
     """0: any free one."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Further names that browsers and programs may call this server by; besides its own address, or at 0.0.0.0 any address."""
     key_file: Path | None = None
     """File with the API key."""
     options: Annotated[ServeOptions, tyro.conf.arg(name="")] = field(default_factory=ServeOptions)
@@ -40,14 +43,17 @@ def run(config: Serve) -> int:
     """Load, listen, serve."""
     from taglens.inference.model import load_model
     from taglens.serve.app import serve_predictions
-    from taglens.web.server import is_loopback, listen
+    from taglens.web.hosts import allowed_hosts, is_loopback
+    from taglens.web.server import listen
 
     key = api_key(config.key_file)
     if key is None and not is_loopback(config.host):
         warn(f"everybody who reaches {config.host} can use this server; set {KEY_VARIABLE} to ask for a key")
+    hosts = allowed_hosts(config.host, config.allowed_hosts)
+    say_what_loads(config.model)
     model = load_model(config.model, text=True)
     listening = listen(config.host, config.port)
-    serve_predictions(model, listening, config.options, key=key, ready=lambda url: say(f"serving {config.model} at {url}"))
+    serve_predictions(model, listening, config.options, key=key, hosts=hosts, ready=lambda url: say(f"serving {config.model} at {url}"))
     return 0
 
 

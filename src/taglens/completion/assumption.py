@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from taglens.completion.likeness import compare
 from taglens.completion.sampling import Ratio, find_ratio, odds_ratio
 from taglens.completion.scores import CellScores
-from taglens.labels.states import NEGATIVE, POSITIVE
+from taglens.labels.states import NEGATIVE, POSITIVE, UNKNOWN
 
 WAY_OUT = (
     "answer a random sample of the cells that would be filled (`taglens complete --guarantee audit`, then `taglens audit`), know more "
@@ -26,6 +26,8 @@ class Assumption:
     """The same for cells filled as absent."""
     words: str
     """The assumption, in a sentence or two."""
+    ratio: float = 1.0
+    """Largest number of times as often as absent cells that present ones may have been checked."""
     refused: str = ""
     """Why nothing may be filled; "" if something may."""
 
@@ -52,25 +54,27 @@ def find_assumption(
         robust: the odds ratio that a person names; None: as the table says.
         pooled: (image, channel) vectors of the pictures; None: pictures are not compared.
     """
-    sampled = np.where(reviewed, np.int8(-1), states)
+    sampled = np.where(reviewed, np.int8(UNKNOWN), states)
     if not (sampled == NEGATIVE).any() or not (sampled == POSITIVE).any():
         kind, other = ("absent", "present") if (sampled == POSITIVE).any() else ("present", "absent")
         said = f"Only {other} cells are known, so nothing says how often a guess is wrong."
-        return Assumption(1.0, 1.0, said, f"no {kind} cell is known, so nothing says how often a guess would be wrong; {WAY_OUT}")
+        return Assumption(1.0, 1.0, said, refused=f"no {kind} cell is known, so nothing says how often a guess would be wrong; {WAY_OUT}")
     if robust is not None:
-        return Assumption(robust, robust, f"As asked, {_odds_words(robust)}.")
+        return Assumption(robust, robust, f"As asked, {_odds_words(robust)}.", robust)
+    if not (sampled == UNKNOWN).any():
+        return Assumption(1.0, 1.0, "Every cell is known.")
     ratio = find_ratio(scores.known_logits, sampled)
     if ratio is None:
         few = (
             "too few known labels to tell how the known cells came about (no class has 3 known present, a known absent and an unknown cell)"
         )
-        return Assumption(1.0, 1.0, few[0].upper() + few[1:] + ".", f"{few}; {WAY_OUT}")
+        return Assumption(1.0, 1.0, few[0].upper() + few[1:] + ".", refused=f"{few}; {WAY_OUT}")
     present, absent = odds_ratio(sampled, ratio.high, POSITIVE), odds_ratio(sampled, ratio.low, NEGATIVE)
     words = _words(ratio, present)
     found = compare(scores.probabilities, sampled, ratio.best, pooled)
     if not ratio.told or found.doubted:
-        return Assumption(present, absent, words, _doubt(ratio, found.classes, found.pictures, classes))
-    return Assumption(present, absent, words)
+        return Assumption(present, absent, words, ratio.high, _doubt(ratio, found.classes, found.pictures, classes))
+    return Assumption(present, absent, words, ratio.high)
 
 
 def _words(ratio: Ratio, odds: float) -> str:

@@ -29,4 +29,4 @@ def read_own_table(run: Path, trained: RunConfig) -> LabelTable:
             f"{trained.data.data} has no picture {gone[0]!r} any more ({len(gone):,} of the run's {len(stored):,} are missing); "
             f"name the data: taglens complete {run} DATA"
         )
-    return replace(stored, root=source.root, warnings=(*stored.warnings, *source.warnings))
+    return replace(stored, root=source.root, files=source.files, warnings=(*stored.warnings, *source.warnings))

@@ -114,7 +114,7 @@ def _thumbnails(completion: Completion) -> Iterator[tuple[int, str]]:
     table = completion.table
     for image in dict.fromkeys(found.image for found in completion.suspects.found[:MOST_SUSPECTS_SHOWN]):
         try:
-            picture = open_picture(Path(table.images[image]) if table.root is None else table.root / table.images[image])
+            picture = open_picture(table.path(image))
         except PictureError:
             continue
         picture.thumbnail((_LONGEST, _LONGEST))

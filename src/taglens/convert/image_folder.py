@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
+from taglens.datasets.missing import missing_message
 from taglens.errors import PictureError
 from taglens.labels.states import NEGATIVE, POSITIVE
 from taglens.labels.table import LabelTable
@@ -51,7 +52,7 @@ def _link(source: Path, folder: Path, row: int) -> str:
     try:
         os.link(source, folder / name)
     except FileNotFoundError as error:
-        raise PictureError(f"{source}: picture not found; check the name and the images folder (--images)") from error
+        raise PictureError(missing_message(source)) from error
     except OSError:  # another disk
         shutil.copyfile(source, folder / name)
     return name

@@ -1,12 +1,10 @@
 """Whether the pictures of a table are there and can be opened."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from itertools import islice
 from pathlib import Path
-from unicodedata import normalize
 
 from taglens.datasets.pictures import open_picture
 from taglens.errors import PictureError
@@ -36,7 +34,7 @@ def _reason(path: Path, open_each: bool) -> str | None:
         if open_each:
             open_picture(path, at_least=_SIZE_OF_OPENING)
         elif not path.is_file():
-            raise PictureError(f"{path}: picture not found; check the name and the images folder (--images)")
+            return f"{path}: picture not found; check the name and the images folder (--images)"
         elif not path.stat().st_size:
             raise PictureError(f"{path}: the file is empty (zero bytes); copy it again or remove it")
     except PictureError as error:
@@ -45,7 +43,7 @@ def _reason(path: Path, open_each: bool) -> str | None:
 
 
 def why_missing(table: LabelTable, sample: int = 200) -> str | None:
-    """Return what would find missing pictures: another folder, or names written a little differently; None if nothing would."""
+    """Return the folder that holds missing pictures, with the option that names it; None if none does."""
     if table.root is None or not table.root.is_dir():
         return None
     names = table.images[:sample]
@@ -54,20 +52,4 @@ def why_missing(table: LabelTable, sample: int = 200) -> str | None:
     for folder, found in hits.most_common(1):
         if found:
             return f"pictures are in {folder}; add --images {folder}"
-    for mended, what in _MENDED.items():
-        if any(mended(name) != name and (table.root / mended(name)).is_file() for name in names):
-            return f"pictures are there {what}; correct the column 'image'"
     return None
-
-
-def _with_slashes(name: str) -> str:
-    return name.replace("\\", "/")
-
-
-_MENDED: dict[Callable[[str], str], str] = {
-    str.strip: "without the spaces around their names",
-    _with_slashes: "with / in their names where the table has \\",
-    partial(normalize, "NFC"): "with accents as one sign (Unicode NFC), not as a mark behind the letter",
-    partial(normalize, "NFD"): "with accents as a mark behind the letter (Unicode NFD, as macOS writes them), not as one sign",
-}
-"""What names may lack that the pictures' files have."""

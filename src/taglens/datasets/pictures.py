@@ -1,4 +1,4 @@
-"""Opening pictures of any kind as RGB, saying clearly why one cannot be opened; and where objects stand in them."""
+"""Opening pictures as RGB, saying clearly why one cannot be opened; and where objects stand in them."""
 
 import os
 import struct
@@ -6,13 +6,16 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, Literal, NamedTuple, TypeAlias
 
-import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+from taglens.datasets.deep import eight_bit, no_data
+from taglens.datasets.missing import missing_message
 from taglens.errors import PictureError
 
 OnBadImage: TypeAlias = Literal["error", "skip"]
@@ -20,6 +23,16 @@ OnBadImage: TypeAlias = Literal["error", "skip"]
 
 MAX_PIXELS = 178_956_970
 """Pictures with more pixels are refused as decompression bombs; Pillow itself refuses more than this."""
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM")
+"""Pillow's names of what is opened, whatever a file is called. Its other decoders stay shut: some start programs (EPS: Ghostscript),
+most are seldom looked after, and none belongs to photos. HEIF needs a package of its own, TGA its suffix."""
+OPENED = "JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, HEIF, JPEG 2000, PPM"
+"""The same for people."""
+_BY_SUFFIX = {".tga": "TGA"}
+"""Suffix -> format that is opened only where a file has it: nothing in the file itself says what it is."""
+_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+"""Bytes 8 to 12 of HEIF; source: ISO/IEC 23008-12."""
 
 # What Pillow's decoders raise on damaged files: each format has its own habits.
 _DECODING = (OSError, SyntaxError, ValueError, EOFError, TypeError, AttributeError, LookupError, ArithmeticError, struct.error, zlib.error)
@@ -51,29 +64,30 @@ def open_picture(
 ) -> Image.Image:
     """Return the first frame of a picture as RGB, upright.
 
-    EXIF rotation is applied, transparent parts become white, 16-bit and float greys are brought to 8 bit, CMYK and palettes are
-    converted. ``name`` stands for the picture in errors (default: its path). ``at_least`` lets JPEG decode at a half, a quarter or an
-    eighth of its size where both sides keep that many pixels: faster, and other pixels than decoding all of it.
+    Only the formats in :data:`FORMATS` are decoded, by their content, and HEIF where it is installed; TGA by its suffix. EXIF rotation
+    is applied, transparent parts become white, 16-bit and float greys are brought to 8 bit, CMYK and palettes are converted. ``name``
+    stands for the picture in errors (default: its path). ``at_least`` lets JPEG decode at a half, a quarter or an eighth of its size
+    where both sides keep that many pixels: faster, and other pixels than decoding all of it.
 
     Raises:
-        PictureError: missing, empty, not a picture, truncated or damaged, or more than ``max_pixels`` pixels.
+        PictureError: missing, empty, not a picture, truncated or damaged, HEIF without its package, or more than ``max_pixels`` pixels.
     """
     called = name or (str(source) if isinstance(source, Path | str) else "picture")
     if isinstance(source, Path | str):
         _require_file(Path(source), called)
     elif isinstance(source, bytes):
         source = BytesIO(_require_bytes(source, called))
-    with _explained(called), Image.open(source) as picture:
+    with explained(called), opened(source, called) as picture:
         _require_size(picture, max_pixels, called)
         if at_least is not None and picture.format == "JPEG":
             picture.draft(None, (at_least, at_least))
         picture.load()
-        return _rgb(_upright(picture))
+        return _rgb(_upright(picture), no_data(picture))
 
 
-def upright_size(content: bytes) -> tuple[int, int]:
+def upright_size(content: bytes, name: str = "") -> tuple[int, int]:
     """Return width and height of a picture that :func:`open_picture` opens, before any scaling, without decoding it."""
-    with Image.open(BytesIO(content)) as picture:
+    with opened(BytesIO(content), name) as picture:
         width, height = picture.size
         try:
             turned = picture.getexif().get(ExifTags.Base.Orientation, 1) >= _TURNED
@@ -82,9 +96,76 @@ def upright_size(content: bytes) -> tuple[int, int]:
     return (height, width) if turned else (width, height)
 
 
+def taken_at(path: Path) -> float | None:
+    """Return when a picture was taken, in seconds, as its EXIF data say; None where they do not. Nothing is decoded.
+
+    Raises:
+        PictureError: missing, empty, or not a picture.
+    """
+    _require_file(path, str(path))
+    with explained(str(path)), opened(path, str(path)) as picture:
+        try:
+            facts = picture.getexif().get_ifd(ExifTags.IFD.Exif)
+            taken = datetime.strptime(str(facts[ExifTags.Base.DateTimeOriginal]).strip("\0 "), "%Y:%m:%d %H:%M:%S")
+            part = str(facts.get(ExifTags.Base.SubsecTimeOriginal, "")).strip("\0 ")
+        except _DECODING:
+            return None
+    seconds = (taken - datetime(1970, 1, 1)).total_seconds()  # of the camera's clock: only differences mean something
+    return seconds + (float(f"0.{part}") if part.isascii() and part.isdecimal() else 0.0)
+
+
+def opened(source: Path | str | BinaryIO, called: str) -> Image.Image:
+    """Open a picture that ``called`` names, the one place that does; nothing is decoded yet."""
+    formats = _formats()
+    more = _BY_SUFFIX.get(os.path.splitext(called)[1].lower())
+    if more is not None:
+        formats = (*formats, more)
+    elif _is_heif(source):
+        formats = (*formats, *_heif(called))
+    return Image.open(source, formats=formats)
+
+
+def _is_heif(source: Path | str | BinaryIO) -> bool:
+    if isinstance(source, Path | str):
+        with open(source, "rb") as file:
+            start = file.read(64)
+    else:
+        place = source.tell()
+        start = source.read(64)
+        source.seek(place)
+    return start[4:8] == b"ftyp" and start[8:12] in _HEIF_BRANDS and b"avif" not in start
+
+
+def _heif(called: str) -> tuple[str, ...]:
+    """Return Pillow's name of HEIF once its decoder is there: that of pillow-heif, or of pi-heif, which is the same without an encoder.
+
+    Raises:
+        PictureError: neither is installed.
+    """
+    if "HEIF" not in Image.OPEN:
+        try:
+            from pillow_heif import register_heif_opener
+        except ImportError:
+            try:
+                from pi_heif import register_heif_opener
+            except ImportError as error:
+                raise PictureError(
+                    f"{called}: HEIF pictures need pillow-heif: pip install 'taglens[heif]'; or save them as JPEG"
+                ) from error
+        register_heif_opener()
+    return ("HEIF",)
+
+
+@cache
+def _formats() -> tuple[str, ...]:
+    """Those of :data:`FORMATS` that this version of Pillow knows: older ones have no AVIF."""
+    Image.init()
+    return tuple(name for name in FORMATS if name in Image.OPEN)
+
+
 def _require_file(path: Path, called: str) -> None:
     if not path.exists():
-        raise PictureError(f"{called}: picture not found; check the name and the images folder (--images)")
+        raise PictureError(missing_message(path, called))
     if path.is_dir():
         raise PictureError(f"{called}: expected a picture, came a folder; name the pictures in it")
     if not path.stat().st_size:
@@ -104,8 +185,8 @@ def _require_size(picture: Image.Image, max_pixels: int, called: str) -> None:
 
 
 @contextmanager
-def _explained(called: str) -> Iterator[None]:
-    """Turn whatever a decoder raises into PictureError."""
+def explained(called: str) -> Iterator[None]:
+    """Turn whatever a decoder raises into PictureError about the picture ``called`` so."""
     try:
         yield
     except PictureError:
@@ -113,7 +194,7 @@ def _explained(called: str) -> Iterator[None]:
     except Image.DecompressionBombError as error:
         raise PictureError(f"{called}: refused as a decompression bomb ({error}); shrink it") from error
     except UnidentifiedImageError as error:
-        raise PictureError(f"{called}: not a picture of a known format; replace or remove it") from error
+        raise PictureError(f"{called}: not a picture of a known format ({OPENED}), whatever it is called; convert or remove it") from error
     except MemoryError as error:
         raise PictureError(f"{called}: not enough memory to decode it; shrink it") from error
     except _DECODING as error:
@@ -122,29 +203,20 @@ def _explained(called: str) -> Iterator[None]:
 
 
 def _upright(picture: Image.Image) -> Image.Image:
-    """Apply the EXIF rotation; damaged EXIF data beside good pixels is no reason to refuse them."""
+    """Return a copy with the EXIF rotation applied; damaged EXIF data beside good pixels is no reason to refuse them."""
     try:
         return ImageOps.exif_transpose(picture)
     except _DECODING:
-        return picture
-
-
-def _rgb(picture: Image.Image) -> Image.Image:
-    if picture.mode == "RGB" and not picture.has_transparency_data:
         return picture.copy()
+
+
+def _rgb(picture: Image.Image, nothing: tuple[float, ...]) -> Image.Image:
+    if picture.mode == "RGB" and not picture.has_transparency_data:
+        return picture
     if picture.mode in ("I", "F") or picture.mode.startswith("I;16"):
-        return _eight_bit(picture).convert("RGB")
+        return eight_bit(picture, nothing).convert("RGB")
     if picture.has_transparency_data:
         coloured = picture.convert("RGBA")
         white = Image.new("RGBA", coloured.size, "white")
         return Image.alpha_composite(white, coloured).convert("RGB")
     return picture.convert("RGB")
-
-
-def _eight_bit(picture: Image.Image) -> Image.Image:
-    """Bring a deep grey picture to 8 bit: 16 bit by its upper byte, other depths from their darkest to their brightest value."""
-    values = np.nan_to_num(np.asarray(picture).astype(np.float64), posinf=0.0, neginf=0.0)
-    sixteen = picture.mode.startswith("I;16") or (picture.mode == "I" and picture.format == "PNG")
-    low, high = (0.0, 65535.0) if sixteen else (float(values.min()), float(values.max()))
-    scaled = (values - low) * (255.0 / (high - low)) if high > low else values * 0.0
-    return Image.fromarray(np.clip(scaled, 0, 255).round().astype(np.uint8))

@@ -7,11 +7,26 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
+from taglens.datasets.chexpert import read_chexpert
 from taglens.datasets.coco import coco_boxes, is_coco_file, read_coco, read_coco_file
+from taglens.datasets.cub import Certainty, read_cub
+from taglens.datasets.embedded import examine_embedded
+from taglens.datasets.found import find_pictures
+from taglens.datasets.image_folder import is_image_folder, read_image_folder
+from taglens.datasets.lvis import lvis_boxes, read_lvis
+from taglens.datasets.mimic_cxr import Labeller, read_mimic_cxr
+from taglens.datasets.nuswide import read_nuswide
+from taglens.datasets.official import only_at_hand
+from taglens.datasets.openimages import read_openimages
 from taglens.datasets.pictures import Box
+from taglens.datasets.report_labels import Blank, Projection, ReportPolicy, Uncertain
+from taglens.datasets.vg200 import Absent, read_vg200
 from taglens.datasets.voc import Difficult, read_voc, voc_boxes, voc_folder
 from taglens.errors import TableError, unknown_name
 from taglens.labels.files.assemble import Reading
+from taglens.labels.files.options import TableOptions
+from taglens.labels.files.parquet import holds_pictures
+from taglens.labels.files.roles import TEST_WORDS, TRAIN_WORDS, VALID_WORDS
 from taglens.labels.files.tables import READERS as TABLE_READERS
 from taglens.labels.files.tables import examine_table
 from taglens.labels.inspection import raise_first
@@ -24,23 +39,38 @@ Boxes: TypeAlias = Mapping[str, Sequence[Box]]
 """Picture as the table calls it -> its boxes."""
 Reader: TypeAlias = Callable[[str, Part, "DataOptions"], LabelTable]
 
-_TRAIN_NAMES = ("train", "trainval", "training")
-_TEST_NAMES = (("test",), ("val", "validation"))
+_TEST_NAMES = (TEST_WORDS, VALID_WORDS)
 """The test part of a user's table: rows called test, or if there are none, val."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class DataOptions:
+class DataOptions(TableOptions):
     """How data are read."""
 
-    images: Path | None = None
-    """Folder of the pictures of an own table (default: the folder of the table)."""
     split: str | None = None
     """Read this split, by the data set's own name, instead of the usual one for training or testing."""
     difficult: Difficult = "negative"
     """VOC: what a class becomes that a picture shows only as a difficult object; the field uses negative."""
     annotated_only: bool = False
-    """COCO: leave out pictures without any annotation, as DualCoOp, ASL and SCPNet do."""
+    """COCO, NUS-WIDE: leave out pictures without any annotation, as DualCoOp (COCO), ASL and SCPNet (both) do."""
+    at_hand: bool = False
+    """Public data sets: leave out pictures that are not in the folder of pictures, and say how many."""
+    hierarchy: bool = False
+    """Open Images: close the labels under its hierarchy: what is above a present class is present, what is below an absent one absent."""
+    uncertain: Uncertain = "unknown"
+    """CheXpert, MIMIC-CXR: what a mention as uncertain (-1) becomes; per-class: positive for Edema and Atelectasis, negative for others."""
+    blank: Blank = "unknown"
+    """CheXpert, MIMIC-CXR: what a class becomes that the report does not mention."""
+    no_finding: bool = False
+    """CheXpert, MIMIC-CXR: where No Finding is present, classes that are not mentioned are absent, but for Support Devices."""
+    projection: Projection = "all"
+    """CheXpert, MIMIC-CXR: all pictures, or only those taken from the front or the back."""
+    labeller: Labeller = "chexpert"
+    """MIMIC-CXR: the program whose labels are read; agreed: where the two differ, the label is unknown."""
+    absent: Absent = "negative"
+    """VG-200, NUS-WIDE: what a class becomes that is not listed; nobody checked it, but the field takes it as absent."""
+    certainty: Certainty = "probably"
+    """CUB: how certain a worker had to be for a label to be known; any: certainty is ignored, as SPML does."""
 
 
 class DataSet(NamedTuple):
@@ -53,7 +83,7 @@ class DataSet(NamedTuple):
 
 
 def read_data(data: str | Path, part: Part, options: DataOptions | None = None) -> LabelTable:
-    """Read ``part`` of ``data``: the path of a CSV, Parquet or JSON table, an instances JSON of COCO, or ``name:root``.
+    """Read ``part`` of ``data``: a table (CSV, TSV, Excel, Parquet, JSON), an instances JSON of COCO, a folder, or ``name:root``.
 
     An own table with a split column gives its rows train (or trainval) for training and test (or else val) for testing; without
     one, every part is the whole table, with a warning where the test part was asked for.
@@ -77,14 +107,24 @@ def examine_data(data: str | Path, part: Part, options: DataOptions | None = Non
     if separator and name.isidentifier() and len(name) > 1 and not path.exists() and path.suffix not in TABLE_READERS:
         raise unknown_name("data set", name, READERS)
     if path.is_dir():
+        if is_image_folder(path):
+            table = find_pictures(read_image_folder(path, options), outside=False)
+            return Reading(_part(table, part, options.split, str(path))[0], None, ())
         names = ", ".join(f"{reader}:{path}" for reader in READERS)
         raise TableError(f"{path}: a folder; expected a .csv, .parquet or .json table, or one of: {names}")
+    if path.suffix.lower() == ".parquet" and path.is_file() and holds_pictures(path):
+        return _examined_part(examine_embedded(path, options), part, options, path)
     if path.suffix.lower() == ".json" and path.is_file() and is_coco_file(path):
-        return Reading(read_coco_file(path, options.images or path.parent, options.annotated_only), None, ())
-    reading = examine_table(path, options.images)
+        table = read_coco_file(path, options.images or path.parent, options.annotated_only)
+        return Reading(find_pictures(table, outside=options.images is None), None, ())
+    return _examined_part(examine_table(path, options=options), part, options, path)
+
+
+def _examined_part(reading: Reading, part: Part, options: DataOptions, path: Path) -> Reading:
     if reading.table is None or reading.rows is None:
         return reading
-    table, chosen = _part(reading.table, part, options.split, str(path))
+    table = find_pictures(reading.table, outside=options.images is None)
+    table, chosen = _part(table, part, options.split, str(path))
     return Reading(table, reading.rows[chosen], reading.problems)
 
 
@@ -111,11 +151,13 @@ def _part(table: LabelTable, part: Part, split: str | None, where: str) -> tuple
         return (
             table if part == "train" else _warn(table, f"{where}: no split column, so all {len(table):,} rows are the test part")
         ), everything
-    wanted = (_TRAIN_NAMES,) if part == "train" else _TEST_NAMES
+    wanted = (TRAIN_WORDS,) if part == "train" else _TEST_NAMES
     for names in wanted:
         rows = np.flatnonzero([name.lower() in names for name in table.splits])
         if len(rows):
-            return table.rows(rows), rows
+            chosen = table.rows(rows)
+            said = f"{where}: no split is called test, so {', '.join(map(repr, chosen.split_names))} is the test part"
+            return (_warn(chosen, said) if names is VALID_WORDS else chosen), rows
     expected = " or ".join(name for names in wanted for name in names)
     found = ", ".join(repr(name) for name in table.split_names)
     raise TableError(f"{where}: no row of the {part} part; expected {expected} in the split column, came {found}; choose one with --split")
@@ -125,12 +167,15 @@ def _warn(table: LabelTable, warning: str) -> LabelTable:
     return replace(table, warnings=(*table.warnings, warning))
 
 
-def _in_official_splits(read: Callable[[str, str, DataOptions], LabelTable], train: str, test: str) -> Reader:
-    """Return a reader that knows which official split is which part."""
+def _in_official_splits(read: Callable[[str, str, DataOptions], LabelTable], train: str, test: str, *others: str) -> Reader:
+    """Return a reader that knows which official split is which part; ``others`` belong to the whole only."""
 
     def reader(root: str, part: Part, options: DataOptions) -> LabelTable:
-        splits = (options.split,) if options.split is not None else {"train": (train,), "test": (test,), "all": (train, test)}[part]
-        return join_tables([read(root, split, options) for split in splits])
+        splits = (
+            (options.split,) if options.split is not None else {"train": (train,), "test": (test,), "all": (train, *others, test)}[part]
+        )
+        tables = [read(root, split, options) for split in splits]
+        return join_tables([only_at_hand(table) for table in tables] if options.at_hand else tables)
 
     return reader
 
@@ -170,11 +215,68 @@ def _scenes() -> DataSet:
     return DataSet(read, boxes)
 
 
+def _xmp() -> DataSet:
+    def read(root: str, part: Part, options: DataOptions) -> LabelTable:
+        from taglens.datasets.keywords import read_keywords  # readers of metadata are loaded only where they are asked for
+
+        return _part(read_keywords(Path(root)), part, options.split, f"xmp:{root}")[0]
+
+    return DataSet(read, _no_boxes)
+
+
+def _no_boxes(root: str, table: LabelTable) -> Boxes:
+    return {}
+
+
+def _report_policy(options: DataOptions) -> ReportPolicy:
+    return ReportPolicy(options.uncertain, options.blank, options.no_finding)
+
+
+def _openimages(root: str, split: str, options: DataOptions) -> LabelTable:
+    return read_openimages(Path(root), split, options.hierarchy, options.at_hand, options.images)
+
+
+def _lvis(root: str, split: str, options: DataOptions) -> LabelTable:
+    return read_lvis(Path(root), split, options.images)
+
+
+def _lvis_boxes(root: str, table: LabelTable) -> Boxes:
+    return {image: found for split in table.split_names for image, found in lvis_boxes(Path(root), split).items()}
+
+
+def _chexpert(root: str, split: str, options: DataOptions) -> LabelTable:
+    return read_chexpert(Path(root), split, _report_policy(options), options.projection, options.images)
+
+
+def _mimic_cxr(root: str, split: str, options: DataOptions) -> LabelTable:
+    return read_mimic_cxr(Path(root), split, _report_policy(options), options.labeller, options.projection, options.images)
+
+
+def _vg200(root: str, split: str, options: DataOptions) -> LabelTable:
+    return read_vg200(Path(root), split, options.absent, options.images)
+
+
+def _nuswide(root: str, split: str, options: DataOptions) -> LabelTable:
+    return read_nuswide(Path(root), split, options.absent, options.annotated_only, options.images)
+
+
+def _cub(root: str, split: str, options: DataOptions) -> LabelTable:
+    return read_cub(Path(root), split, options.certainty, options.images)
+
+
 READERS: dict[str, DataSet] = {
     "voc2007": _voc(2007, "trainval", "test"),
     "voc2012": _voc(2012, "train", "val"),
     "coco2014": _coco(2014),
     "coco2017": _coco(2017),
+    "openimages": DataSet(_in_official_splits(_openimages, "train", "test", "validation"), _no_boxes),
+    "lvis": DataSet(_in_official_splits(_lvis, "train", "val"), _lvis_boxes),
+    "chexpert": DataSet(_in_official_splits(_chexpert, "train", "valid"), _no_boxes),
+    "mimic-cxr": DataSet(_in_official_splits(_mimic_cxr, "train", "test", "validate"), _no_boxes),
+    "vg200": DataSet(_in_official_splits(_vg200, "train", "test"), _no_boxes),
+    "nuswide": DataSet(_in_official_splits(_nuswide, "train", "test"), _no_boxes),
+    "cub": DataSet(_in_official_splits(_cub, "train", "test"), _no_boxes),
     "scenes": _scenes(),
+    "xmp": _xmp(),
 }
 """Name of a data set -> the functions that read ``name:root``."""

@@ -20,6 +20,8 @@ from taglens.errors import TagLensError, unknown_name
 
 _FILTERS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
 _RESIZES = ("squash", "shortest")
+DECODING = 2
+"""Counts the changes of what :func:`taglens.datasets.pictures.open_picture` makes of the same file; 2: grey pictures by what they hold."""
 LEAST_DECODED = 2
 """A JPEG is decoded at no less than so many times the size that is wanted."""
 PLAIN, FLIPPED = 0, 1
@@ -71,8 +73,11 @@ class PictureTransform:
 
     def __call__(self, picture: Image.Image) -> NDArray[np.float32]:
         """Return (3, size, size) float32 in C order for an RGB picture of any size."""
-        resized = self.resized(picture)
-        pixels = np.array(np.asarray(resized).transpose(2, 0, 1), dtype=np.float32, order="C")
+        return self.normalised(np.asarray(self.resized(picture)))
+
+    def normalised(self, resized: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return (3, size, size) float32 in C order for the pixels (size, size, 3) of what :meth:`resized` returns."""
+        pixels = np.array(resized.transpose(2, 0, 1), dtype=np.float32, order="C")
         # In this order and in float32, as torchvision does it: the numbers agree to the last bit.
         pixels /= np.float32(255)
         pixels -= np.array(self.mean, dtype=np.float32)[:, None, None]
@@ -106,7 +111,7 @@ class PictureTransform:
     @property
     def key(self) -> str:
         """A name for caches: equal where a picture gives equal pixels, readable, safe in file names."""
-        facts = self.to_json() | {"least_decoded": LEAST_DECODED}
+        facts = self.to_json() | {"least_decoded": LEAST_DECODED, "decoding": DECODING}
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
         return f"{self.resize}{self.size}{self.interpolation}-{digest[:12]}"
 

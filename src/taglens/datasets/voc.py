@@ -30,7 +30,8 @@ def read_voc(root: Path, year: int, split: str, difficult: Difficult = "negative
 
     Labels come from ``ImageSets/Main/<class>_<split>.txt`` (1 present, -1 absent, 0 seen only as difficult), or where these files are
     missing from the XML annotations. ``difficult`` says what "seen only as difficult" becomes: negative is what the field does,
-    official scoring leaves it out (unknown). All other labels are known.
+    official scoring leaves it out (unknown). All other labels are known. A folder with classes that VOC does not have, as labelImg and CVAT
+    write them, is read with its own, which the table's warnings say.
 
     Raises:
         TableError: the folder, the split or a file is missing, or a line cannot be understood.
@@ -39,22 +40,55 @@ def read_voc(root: Path, year: int, split: str, difficult: Difficult = "negative
         raise unknown_name("treatment of difficult objects", difficult, DIFFICULT)
     folder = voc_folder(root, year)
     names = _split_names(folder, split)
-    lists = [folder / "ImageSets" / "Main" / f"{name}_{split}.txt" for name in VOC_CLASSES]
-    found = [path for path in lists if path.is_file()]
-    if not found:
-        codes = _codes_from_xml(folder, names)
-    elif len(found) < len(lists):
-        missing = next(path for path in lists if not path.is_file())
-        raise TableError(f"{missing}: not found although other classes have theirs; restore it, or remove them all to use the XML files")
+    main = folder / "ImageSets" / "Main"
+    listed = sorted(path.name.removesuffix(f"_{split}.txt") for path in main.glob(f"?*_{split}.txt"))
+    own = [name for name in listed if name not in VOC_CLASSES]
+    notes: list[str] = []
+    if listed:
+        classes = _listed_classes(main, split, listed, own, notes)
+        codes = np.stack([_codes_from_list(main / f"{name}_{split}.txt", names) for name in classes], axis=1)
     else:
-        codes = np.stack([_codes_from_list(path, names) for path in lists], axis=1)
+        classes = _annotated_classes(folder, names, notes)
+        codes = _codes_from_xml(folder, names, classes)
     return LabelTable(
         images=tuple(f"{name}.jpg" for name in names),
-        classes=VOC_CLASSES,
+        classes=classes,
         labels=_decide(codes, difficult),
         splits=(split,) * len(names),
         root=folder / "JPEGImages",
+        warnings=tuple(f"voc{year} {split}: {note}" for note in notes),
     )
+
+
+def _listed_classes(main: Path, split: str, listed: list[str], own: list[str], notes: list[str]) -> tuple[str, ...]:
+    """Return the classes that have a list: VOC's, or where others have one all that do."""
+    if not own:
+        missing = next((name for name in VOC_CLASSES if name not in listed), None)
+        if missing is not None:
+            raise TableError(
+                f"{main / f'{missing}_{split}.txt'}: not found although other classes have theirs; restore it, or remove them all to use "
+                "the XML files"
+            )
+        return VOC_CLASSES
+    notes.append(f"own classes: the {len(listed)} that have a list in ImageSets/Main, such as {own[0]!r}, which VOC does not have")
+    return tuple(listed)
+
+
+def _annotated_classes(folder: Path, names: list[str], notes: list[str]) -> tuple[str, ...]:
+    """Return VOC's classes if the annotations name no others, else those of all annotations, whatever the split, by name."""
+    stems = dict.fromkeys((*names, *sorted(path.stem for path in (folder / "Annotations").glob("*.xml"))))
+    named = [found.findtext("name", "").strip() for stem in stems for found in _objects(folder, stem).iter("object")]
+    if "" in named:
+        notes.append(f"left out: {named.count('')} objects without a name")
+    classes = tuple(sorted({*named} - {""}))
+    own = [name for name in classes if name not in VOC_CLASSES]
+    if not own:
+        return VOC_CLASSES
+    shown = ", ".join(map(repr, own[:8])) + (f" and {len(own) - 8} more" if len(own) > 8 else "")
+    notes.append(
+        f"own classes: the annotations name {len(classes)}, among them {shown}, which VOC does not have; what is not annotated is absent"
+    )
+    return classes
 
 
 def _decide(codes: np.ndarray, difficult: Difficult) -> PartialLabels:
@@ -97,12 +131,12 @@ def _codes_from_list(path: Path, names: list[str]) -> np.ndarray:
     return np.array([codes[name] for name in names], dtype=np.int8)
 
 
-def _codes_from_xml(folder: Path, names: list[str]) -> np.ndarray:
-    codes = np.full((len(names), len(VOC_CLASSES)), -1, dtype=np.int8)
-    column = {name: number for number, name in enumerate(VOC_CLASSES)}
+def _codes_from_xml(folder: Path, names: list[str], classes: tuple[str, ...]) -> np.ndarray:
+    codes = np.full((len(names), len(classes)), -1, dtype=np.int8)
+    column = {name: number for number, name in enumerate(classes)}
     for row, name in enumerate(names):
         for found in _objects(folder, name).iter("object"):
-            label = column.get(found.findtext("name", ""))
+            label = column.get(found.findtext("name", "").strip())
             if label is not None:
                 code = 0 if found.findtext("difficult", "0").strip() == "1" else 1
                 codes[row, label] = max(code, codes[row, label])

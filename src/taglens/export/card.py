@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from taglens.export.parity import Parity
+from taglens.markdown import as_text
 from taglens.runs.config import RunConfig
 from taglens.runtime import ModelDescription
 
@@ -26,7 +27,7 @@ def model_card(description: ModelDescription, parity: Parity, config: RunConfig 
     """
     return "\n\n".join(
         [
-            f"# {name}",
+            f"# {as_text(name)}",
             _what(description),
             f"## Data\n\n{_data(config)}",
             f"## Metrics\n\n{_metrics(metrics)}",
@@ -41,7 +42,8 @@ def model_card(description: ModelDescription, parity: Parity, config: RunConfig 
 
 def _what(description: ModelDescription) -> str:
     origin = description.origin
-    shown = ", ".join(description.classes[:30]) + (f" and {len(description.classes) - 30} more" if len(description.classes) > 30 else "")
+    more = len(description.classes) - 30
+    shown = ", ".join(map(as_text, description.classes[:30])) + (f" and {more} more" if more > 0 else "")
     backbone = f"`{origin.get('backbone', 'unknown')}`" + (f" (dense map: `{origin['map']}`)" if "map" in origin else "")
     return (
         f"Recognises {len(description.classes)} classes in a picture, each on its own, and where each was seen. "

@@ -18,6 +18,7 @@ from taglens.export.precision import to_half, to_int8
 from taglens.outputs import atomic_path, write_text
 from taglens.recognizer import Recognizer
 from taglens.runs.folder import find_config, find_metrics
+from taglens.runs.tag_guarantees import TagGuarantees, find_tag_guarantees
 from taglens.runtime import ModelDescription, OnnxPredictor
 from taglens.runtime.description import CARD_KEY
 from taglens.version import VERSION
@@ -62,7 +63,7 @@ def export_onnx(
     card = out.with_suffix(".md")
     if card.exists() and not options.force:
         raise OutputError(f"{card} exists already; choose another name or pass --force to replace it")
-    description = describe(recognizer, options)
+    description = describe(recognizer, options, None if run is None else find_tag_guarantees(run))
     with atomic_path(out, force=options.force) as temporary:
         write_graph(recognizer, temporary, heatmaps=options.heatmaps)
         _convert(temporary, options.precision, recognizer, calibration)
@@ -77,7 +78,7 @@ def export_onnx(
     return Exported(out, card, parity, size)
 
 
-def describe(recognizer: Recognizer, options: ExportOptions) -> ModelDescription:
+def describe(recognizer: Recognizer, options: ExportOptions, guarantees: TagGuarantees | None = None) -> ModelDescription:
     """Return the description that goes into the file."""
     facts = recognizer.describe()
     looks = "attention" if _looks_locally(recognizer) else "similarity"
@@ -88,6 +89,7 @@ def describe(recognizer: Recognizer, options: ExportOptions) -> ModelDescription
         heatmaps=looks if options.heatmaps else None,  # type: ignore[arg-type]
         precision=options.precision,
         calibration=facts.get("calibration"),
+        guarantees=None if guarantees is None else guarantees.to_json(),
         origin={
             "method": recognizer.name,
             # a local file's folder is nobody's business

@@ -143,14 +143,15 @@ def _complete(
     reasons: dict[Path, str] = {}
     with store.writing(), _progress_bar(progress) as bar:
         files = _missing_files(unique, digests, store, views)
-        require_space(store.folder, len(files) * views * store.row_bytes, f"the features of {len(files):,} pictures")
+        fresh = _likely_new(files, memory, store, views)
+        require_space(store.folder, fresh * views * store.row_bytes, f"the features of {fresh:,} pictures")
         task = bar.add_task("reading pictures", total=len(files), rate="")
         with closing(run_pipeline(files, backbone, store.missing, plan)) as chunks, _remembering(memory) as reads:
             for chunk in chunks:
                 store.append([key for done in chunk.pictures for key in done.keys], chunk.values)
                 good = [done for done in chunk.pictures if done.error is None]
                 digests.update({done.file.path: done.digest for done in good})
-                reads.extend(Read(done.file.path, done.stamp, done.digest) for done in good if done.stamp is not None)
+                reads.extend(Read(done.file.path, done.stamp, done.digest) for done in good)
                 _note_bad(chunk, reasons, strict=strict)
                 _advance(bar, task, len(chunk.pictures))
     if reasons:
@@ -165,6 +166,13 @@ def _missing_files(paths: Sequence[Path], digests: dict[Path, bytes], store: Fea
         for path in paths
         if path not in digests or store.missing(Key(digests[path], view) for view in range(views))
     ]
+
+
+def _likely_new(files: Sequence[PictureFile], memory: DigestMemory, store: FeatureStore, views: int) -> int:
+    """Count the files whose features are not there, unless their content is what it was: a restored folder has new stamps only."""
+    paths = [file.path for file in files]
+    last = {path: digest for path, digest in zip(paths, memory.last(paths), strict=True) if digest is not None}
+    return len(_missing_files(paths, last, store, views))
 
 
 @contextmanager

@@ -60,6 +60,7 @@ class FeatureStore:
         self._rows: dict[Key, int] = {}
         self._count = 0
         self._maps: dict[int, NDArray[np.float16]] = {}
+        self._described: dict[str, Any] | None = None
         self._lock = FileLock(self.folder / LOCK)
         self.refresh()
 
@@ -79,8 +80,11 @@ class FeatureStore:
                 raise OutputError(f"{folder} holds other features: expected {expected}, came {found}; delete the folder or choose another")
             os.utime(path)
         else:
-            write_json(path, expected | (description or {}))
-        return cls(folder, positions, channels)
+            found = expected | (description or {})
+            write_json(path, found)
+        store = cls(folder, positions, channels)
+        store._described = found
+        return store
 
     @property
     def row_bytes(self) -> int:
@@ -126,10 +130,18 @@ class FeatureStore:
             logger.warning("another process is writing %s; waiting for it", self.folder)
             self._lock.acquire()
         try:
+            self._require_there()
             self.refresh()
             yield self
         finally:
             self._lock.release()
+
+    def _require_there(self) -> None:
+        """Begin anew where the store was deleted (``taglens cache``) before the right to append came: its rows are gone."""
+        if self._described is not None and not (self.folder / DESCRIPTION).is_file():
+            logger.warning("%s was deleted meanwhile; it is made anew", self.folder)
+            self._rows, self._count, self._maps = {}, 0, {}
+            write_json(self.folder / DESCRIPTION, self._described)
 
     def append(self, keys: Sequence[Key], values: NDArray[np.float16]) -> None:
         """Add rows and bring them to disk; only inside :meth:`writing`.
@@ -200,7 +212,10 @@ class FeatureStore:
         known = self._maps.get(shard)
         if known is None or len(known) < count:
             shape = (count, 1 + self.positions, self.channels)
-            known = np.memmap(self._shard(shard), dtype=np.float16, mode="r", shape=shape)
+            try:
+                known = np.memmap(self._shard(shard), dtype=np.float16, mode="r", shape=shape)
+            except (OSError, ValueError) as error:  # not there, or shorter than its rows
+                raise OutputError(f"the feature store {self.folder} was deleted meanwhile; run the same command again") from error
             self._maps[shard] = known
         return known
 

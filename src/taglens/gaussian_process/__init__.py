@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from taglens.faces import lazy_face
 
 if TYPE_CHECKING:
+    from taglens.gaussian_process.forms import MOST_DUAL
     from taglens.gaussian_process.kernels import linear_kernel, rbf_kernel
     from taglens.gaussian_process.laplace import infer
     from taglens.gaussian_process.leave_out import Cavity, leave_each_out, leave_one_out
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from taglens.gaussian_process.posterior import Posterior
     from taglens.gaussian_process.primal import Mode, find_mode
     from taglens.gaussian_process.primal_posterior import PrimalPosterior, curvature_at
-    from taglens.gaussian_process.sizes import MOST_DUAL, Cells, batches, counted_cells, padded_states
+    from taglens.gaussian_process.sizes import Cells, batches, counted_cells, padded_states
 
 __all__ = [
     "MOST_DUAL",
@@ -50,7 +51,7 @@ __getattr__, __dir__ = lazy_face(
         "Cells": "taglens.gaussian_process.sizes",
         "CheckedShares": "taglens.gaussian_process.likelihood",
         "Landmarks": "taglens.gaussian_process.nystroem",
-        "MOST_DUAL": "taglens.gaussian_process.sizes",
+        "MOST_DUAL": "taglens.gaussian_process.forms",
         "Mode": "taglens.gaussian_process.primal",
         "Posterior": "taglens.gaussian_process.posterior",
         "PrimalPosterior": "taglens.gaussian_process.primal_posterior",

@@ -1,4 +1,4 @@
-"""How many cells the dual form suits, which classes go together, and which cells a class has."""
+"""Which classes go together, and which cells a class has."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,11 +7,7 @@ import torch
 from jaxtyping import Bool, Int8, Int64
 from torch import Tensor
 
-MOST_DUAL = 2_000
-"""Most cells of a class for the dual form: its kernel and factors then take 100 MB, and its fit about a second on a core."""
-
-_BYTES_PER_ENTRY = 8 + 8 + 4 + 4
-"""Of a kernel: in float64, its factor, and both in float32 on the way."""
+from taglens.gaussian_process.forms import BYTES_PER_ENTRY
 
 
 def batches(cells: Sequence[int], memory: int = 1 << 28) -> list[list[int]]:
@@ -25,7 +21,7 @@ def batches(cells: Sequence[int], memory: int = 1 << 28) -> list[list[int]]:
     for label in sorted(range(len(cells)), key=lambda label: (-cells[label], label)):
         batch = found[-1] if found else []
         largest = cells[batch[0]] if batch else 0
-        fits = (len(batch) + 1) * largest**2 * _BYTES_PER_ENTRY <= memory
+        fits = (len(batch) + 1) * largest**2 * BYTES_PER_ENTRY <= memory
         if batch and fits and cells[label] >= 0.75 * largest - 16:
             batch.append(label)
         else:

@@ -1,7 +1,7 @@
 """Putting tables of the same classes below each other, and seeing them from another folder."""
 
 import os.path
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,7 +33,7 @@ def join_tables(tables: Sequence[LabelTable]) -> LabelTable:
     origins, index = _joined_origins(tables)
     root = _common_root(tables)
     return LabelTable(
-        images=tuple(name for table in tables for name in _names(table, root)),
+        images=tuple(name for table in tables for name in _placed(table.images, table, root)),
         classes=first.classes,
         labels=PartialLabels(np.concatenate([table.labels.values for table in tables])),
         splits=None if first.splits is None else tuple(split for table in tables for split in table.splits or ()),
@@ -43,6 +43,7 @@ def join_tables(tables: Sequence[LabelTable]) -> LabelTable:
         probabilities=_joined_probabilities(tables),
         warnings=tuple(dict.fromkeys(warning for table in tables for warning in table.warnings)),
         left_out=summed(table.left_out for table in tables),
+        files=_joined_files(tables, root),
     )
 
 
@@ -53,11 +54,12 @@ def seen_from(table: LabelTable, folder: Path) -> LabelTable:
     """
     if table.root is None or (root := table.root.resolve()) == (target := folder.resolve()):
         return table
+    files = [table.files.get(name, name) for name in table.images]
     try:
-        names = tuple(name if os.path.isabs(name) else Path(os.path.relpath(root / name, target)).as_posix() for name in table.images)
+        names = tuple(name if os.path.isabs(name) else Path(os.path.relpath(root / name, target)).as_posix() for name in files)
     except ValueError:  # another drive of Windows: no way leads there
-        names = tuple(path.as_posix() for path in map(root.joinpath, table.images))
-    return replace(table, images=names, root=folder)
+        names = tuple(path.as_posix() for path in map(root.joinpath, files))
+    return replace(table, images=names, root=folder, files={})
 
 
 def _common_root(tables: Sequence[LabelTable]) -> Path | None:
@@ -65,11 +67,19 @@ def _common_root(tables: Sequence[LabelTable]) -> Path | None:
     return Path(os.path.commonpath(roots)) if roots else None
 
 
-def _names(table: LabelTable, root: Path | None) -> Sequence[str]:
+def _placed(names: Iterable[str], table: LabelTable, root: Path | None) -> Iterable[str]:
+    """Return names of pictures of ``table`` as seen from ``root``, which holds its folder."""
     if root is None or table.root is None or table.root == root:
-        return table.images
+        return names
     prefix = table.root.relative_to(root)
-    return [(prefix / name).as_posix() for name in table.images]
+    return [(prefix / name).as_posix() for name in names]
+
+
+def _joined_files(tables: Sequence[LabelTable], root: Path | None) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for table in tables:
+        found.update(zip(_placed(table.files.keys(), table, root), _placed(table.files.values(), table, root), strict=True))
+    return found
 
 
 def _joined_origins(tables: Sequence[LabelTable]) -> tuple[tuple[Origin, ...], np.ndarray | None]:

@@ -1,8 +1,8 @@
 """The label table: pictures, classes, labels of which some are unknown, and where each label came from."""
 
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -52,6 +52,8 @@ class LabelTable:
     """What the reader noticed and went on with, in words: decisions, and what it left out."""
     left_out: tuple[LeftOut, ...] = ()
     """What the reader saw and did not take, by kind and number."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Name of a picture as written -> its file relative to ``root``, where the disk calls it otherwise."""
 
     def __post_init__(self) -> None:
         _set(self, images=tuple(self.images), classes=tuple(self.classes), warnings=tuple(self.warnings))
@@ -104,7 +106,8 @@ class LabelTable:
 
     def path(self, image: int) -> Path:
         """Return where the picture of row ``image`` lies."""
-        name = Path(self.images[image])
+        written = self.images[image]
+        name = Path(self.files.get(written, written))
         return name if self.root is None else self.root / name
 
     @property

@@ -1,17 +1,13 @@
 """Average precision of each class, in both published forms."""
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from taglens.labels.states import NEGATIVE, POSITIVE
-from taglens.metrics.checking import Floats, Labels, States, checked, chunks
-from taglens.parallel import cores
+from taglens.metrics.by_class import by_class, mean_of_defined
+from taglens.metrics.checking import Floats, Labels, checked
 
-WORTH_THREADS = 1 << 18
-"""Entries from which on the classes are shared among the cores; fewer are done sooner than threads start."""
 BUCKETS = 1 << 16
 FEW = 4096
 """Up to so many values a plain sort is as quick as :func:`count_reaching`'s buckets."""
@@ -40,34 +36,19 @@ def average_precision(probabilities: NDArray[Any], labels: Labels, interpolated:
     Raises:
         TagLensError: the arrays do not fit each other or hold something else.
     """
-    scores, states = checked(probabilities, labels)
-    result = np.full(states.shape[1], np.nan)
 
-    def fill(columns: slice) -> None:
-        # One contiguous row for each class: strided columns would cost a cache miss for every number.
-        rows = zip(np.ascontiguousarray(scores[:, columns].T), np.ascontiguousarray(states[:, columns].T), strict=True)
-        result[columns] = [_one_class(score, state, interpolated) for score, state in rows]
+    def one_class(positives: Floats, negatives: Floats) -> float:
+        return _one_class(positives, negatives, interpolated)
 
-    threads = cores() if states.size >= WORTH_THREADS else 1
-    parts = chunks(states.shape[1], len(states), parts=threads)
-    if threads == 1:
-        list(map(fill, parts))
-    else:
-        with ThreadPoolExecutor(threads) as pool:  # numpy sorts, picks and compares without holding Python's lock
-            list(pool.map(fill, parts))
-    return result
+    return by_class(*checked(probabilities, labels), one_class)
 
 
 def mean_average_precision(per_class: NDArray[np.float64]) -> float:
     """Return the mean over the classes that have an average precision; NaN if none has."""
-    defined = per_class[~np.isnan(per_class)]
-    return float(defined.mean()) if defined.size else float("nan")
+    return mean_of_defined(per_class)
 
 
-def _one_class(score: Floats, state: States, interpolated: bool) -> float:
-    positives, negatives = np.sort(score[state == POSITIVE]), score[state == NEGATIVE]
-    if not (positives.size and negatives.size):
-        return float("nan")
+def _one_class(positives: Floats, negatives: Floats, interpolated: bool) -> float:
     positives_above = positives.size - np.searchsorted(positives, positives, side="left")
     negatives_above = count_reaching(negatives, positives)
     precision = positives_above / (positives_above + negatives_above)

@@ -9,10 +9,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from taglens.errors import TagLensError
 from taglens.labels.states import NEGATIVE, POSITIVE
+from taglens.metrics.auroc import auroc
 from taglens.metrics.average_precision import average_precision, mean_average_precision
+from taglens.metrics.by_class import mean_of_defined
 from taglens.metrics.calibration import expected_calibration_error
 from taglens.metrics.checking import Labels, checked
 from taglens.metrics.f1 import PrecisionRecallF1, precision_recall_f1
+from taglens.metrics.f_beta import MeanF, mean_f
 
 TOP_K = 3
 MOST_NAMES = 20
@@ -32,6 +35,8 @@ class Evaluation:
     ap: NDArray[np.float64]
     """Average precision of each class, not interpolated (the headline), (label,); NaN without positives or without negatives."""
     ap_interpolated: NDArray[np.float64]
+    auroc: NDArray[np.float64]
+    """Area under the ROC curve of each class, (label,); NaN as ``ap``."""
     at_half: PrecisionRecallF1
     """Predicted where probability >= 0.5."""
     at_top: PrecisionRecallF1
@@ -40,6 +45,10 @@ class Evaluation:
     """Predicted are the three most probable classes, whatever their probability."""
     at_thresholds: PrecisionRecallF1 | None
     """Predicted where probability >= the class's own threshold, if thresholds were given."""
+    mean_f: MeanF
+    """Macro F1 and F2 where probability >= 0.5."""
+    mean_f_at_thresholds: MeanF | None
+    """The same at the classes' own thresholds."""
     calibration_error: float
     """Over the classes with negatives; NaN without any."""
 
@@ -52,6 +61,16 @@ class Evaluation:
     def mAP_interpolated(self) -> float:
         """Mean of ``ap_interpolated`` over the classes with positives and negatives."""
         return mean_average_precision(self.ap_interpolated)
+
+    @property
+    def AUROC(self) -> float:
+        """Mean of ``auroc`` over the classes with positives and negatives."""
+        return mean_of_defined(self.auroc)
+
+    def mean_auroc(self, names: Sequence[str]) -> float:
+        """Return the mean AUROC of the classes called ``names``; NaN unless all of them are there and have one."""
+        found = [self.auroc[self.classes.index(name)] if name in self.classes else np.nan for name in names]
+        return float(np.mean(found)) if found else float("nan")
 
     @property
     def classes_without_positives(self) -> tuple[str, ...]:
@@ -84,6 +103,9 @@ class Evaluation:
             **self.at_top.to_json(f"_top{TOP_K}"),
             **self.at_top_plain.to_json(f"_top{TOP_K}_plain"),
             **(self.at_thresholds.to_json("_thresholds") if self.at_thresholds else {}),
+            "AUROC": _percent(self.AUROC),
+            **self.mean_f.to_json(),
+            **(self.mean_f_at_thresholds.to_json("_thresholds") if self.mean_f_at_thresholds else {}),
             "ECE": _percent(self.calibration_error),
             "images": self.images,
             "classes": len(self.classes),
@@ -94,6 +116,7 @@ class Evaluation:
                 name: {
                     "ap": _percent(self.ap[i]),
                     "ap_interpolated": _percent(self.ap_interpolated[i]),
+                    "auroc": _percent(self.auroc[i]),
                     "positives": int(self.positives[i]),
                     "negatives": int(self.negatives[i]),
                 }
@@ -121,10 +144,13 @@ def evaluate(probabilities: NDArray[Any], labels: Labels, classes: Sequence[str]
         negatives=np.count_nonzero(states == NEGATIVE, axis=0),
         ap=average_precision(scores, states),
         ap_interpolated=average_precision(scores, states, interpolated=True),
+        auroc=auroc(scores, states),
         at_half=precision_recall_f1(scores, states),
         at_top=precision_recall_f1(scores, states, top_k=TOP_K),
         at_top_plain=precision_recall_f1(scores, states, 0.0, top_k=TOP_K),
         at_thresholds=None if thresholds is None else precision_recall_f1(scores, states, thresholds),
+        mean_f=mean_f(scores, states),
+        mean_f_at_thresholds=None if thresholds is None else mean_f(scores, states, thresholds),
         calibration_error=expected_calibration_error(scores, states),
     )
 

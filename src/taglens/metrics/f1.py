@@ -55,7 +55,7 @@ def precision_recall_f1(
         TagLensError: the arrays, thresholds or k do not fit each other.
     """
     scores, states = checked(probabilities, labels)
-    cut, most = _thresholds(scores, threshold), _valid_k(top_k, scores.shape[1])
+    cut, most = predicted_cut(scores, threshold), _valid_k(top_k, scores.shape[1])
     counts = np.zeros((4, states.shape[1]), np.int64)
     for rows in chunks(len(states), states.shape[1]):
         predicted = scores[rows] >= cut
@@ -66,7 +66,12 @@ def precision_recall_f1(
     return from_counts(*counts)
 
 
-def _thresholds(scores: Floats, threshold: ArrayLike) -> Floats:
+def predicted_cut(scores: Floats, threshold: ArrayLike) -> Floats:
+    """Return the thresholds, one or (label,), as numbers of the scores' type.
+
+    Raises:
+        TagLensError: scores that are no probabilities, or another number of thresholds.
+    """
     require_probabilities(scores)
     # The type of the scores: a float32 0.7 must reach a threshold written 0.7.
     cut = np.asarray(threshold, scores.dtype)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from taglens.datasets.pictures import OnBadImage
 from taglens.datasets.source import DataOptions, Part, read_data
-from taglens.errors import JournalError, PictureError, RunError
+from taglens.errors import JournalError, PictureError
 from taglens.holding import hold
 from taglens.labels.files.tables import READERS
 from taglens.labels.names import align_classes
@@ -27,6 +27,7 @@ from taglens.review.session import ReviewFiles, ReviewSession, now, write_merged
 from taglens.review.state import ReviewState
 from taglens.runs.config import DataConfig, RunConfig
 from taglens.runs.folder import find_config
+from taglens.runs.tag_guarantees import weights_hash
 from taglens.training.config import TrainConfig
 
 if TYPE_CHECKING:
@@ -67,19 +68,6 @@ class ReviewConfig:
             by=self.by,
             retrain=retrain_command(self.run, out),
         )
-
-
-def run_fingerprint(run: Path) -> str:
-    """Return the hash of a run's weights.
-
-    Raises:
-        RunError: there are none.
-    """
-    try:
-        with (run / "weights.safetensors").open("rb") as weights:
-            return hashlib.file_digest(weights, "blake2b").hexdigest()[:32]
-    except OSError as error:
-        raise RunError(f"{run / 'weights.safetensors'}: {error.strerror}; expected the folder of a finished run") from error
 
 
 def names_hash(table: LabelTable) -> str:
@@ -215,7 +203,7 @@ def _home(data: str) -> tuple[Path, str, str]:
 
 
 def _header(config: ReviewConfig, table: LabelTable) -> Header:
-    return Header(run_fingerprint(config.run), str(config.run), _table_name(config.data), names_hash(table), now())
+    return Header(weights_hash(config.run), str(config.run), _table_name(config.data), names_hash(table), now())
 
 
 def _table_name(data: str) -> str:

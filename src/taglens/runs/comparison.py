@@ -6,8 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from taglens.errors import RunError
+from taglens.markdown import as_text
 from taglens.outputs import csv_text, read_object, write_text
 from taglens.pages.page import SCORES, display_name, page, score_table
+from taglens.schema import mapping, maybe, number, record, require
+
+_PERCENT = maybe(number(0, 100))
+_CLASSES = mapping(record({"ap": _PERCENT}, ("ap",), others=True))
+METRICS = record(dict.fromkeys(SCORES, _PERCENT) | {"per_class": _CLASSES}, ("mAP", "per_class"), others=True)
+"""Of metrics.json, what is compared."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +54,7 @@ def comparison_markdown(runs: Sequence[RunMetrics]) -> str:
     for row in score_table({run.name: run.metrics for run in runs}):
         cells = [_cell(value, 1) or "–" for value in row.scores]
         bold = [f"**{cell}**" if best else cell for cell, best in zip(cells, row.best, strict=True)]
-        lines.append([row.name.replace("|", "\\|"), *bold])
+        lines.append([as_text(row.name), *bold])
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
@@ -84,14 +91,17 @@ def _classes(runs: Sequence[RunMetrics]) -> list[dict[str, Any]]:
 
 
 def _metrics(folder: Path) -> Mapping[str, Any]:
-    return read_object(
-        folder / "metrics.json",
+    path = folder / "metrics.json"
+    found = read_object(
+        path,
         ("mAP", "per_class"),
         kind=RunError,
         missing="expected the folder of a finished run",
         damaged="evaluate the run again",
         other="no mAP and per_class in it; evaluate the run again with this version",
     )
+    require(found, METRICS, kind=RunError, name=path, advice="evaluate the run again")
+    return found
 
 
 def _cell(value: float | None, digits: int) -> str:

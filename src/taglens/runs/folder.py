@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
 from taglens.errors import OutputError, RunError, TagLensError
-from taglens.outputs import new_folder, read_object, write_json
+from taglens.outputs import contents, new_folder, read_object, write_json
 from taglens.runs.config import DATA_BEFORE, RunConfig
 from taglens.runs.record import differences, to_json
+from taglens.schema import integer, record, require, text, typed
 
 FORMAT = 1
 """Version of config.json and of what lies beside it."""
@@ -19,6 +20,8 @@ CONFIG, CHECKPOINTS, LAST_FILE = "config.json", "checkpoint", "report.html"
 LATER = ("for_precision", "checked")
 """Settings that the first runs did not have; their defaults are what was done then."""
 SETTINGS = ("data", "method", "method_options", "known", "setting", "seed", "training")
+METRICS = record({"images": integer(0, 10**12), "evaluated_on": text()}, others=True)
+"""Of metrics.json, what is copied into model cards."""
 _PLACES = ("data.cache", "data.device", "hashes.pictures")
 """Where a run is computed; and what is known only at its end."""
 
@@ -48,8 +51,8 @@ def remove_unstarted_run(folder: Path) -> Iterator[None]:
     try:
         yield
     except TagLensError:
-        if [path.name for path in folder.iterdir()] == [CONFIG]:
-            shutil.rmtree(folder)
+        if [path.name for path in contents(folder)] == [CONFIG]:
+            (folder / CONFIG).unlink()
         raise
 
 
@@ -69,9 +72,8 @@ def _has_run(out: Path) -> bool:
     """A run killed at its very start has left nothing, or one temporary file."""
     if not out.is_dir() or (out / CONFIG).is_file():
         return out.is_dir()
-    left = list(out.iterdir())
-    if all(_is_temporary(path) for path in left):
-        shutil.rmtree(out)
+    if all(_is_temporary(path) for path in contents(out)):
+        _sweep_up(out)
         return False
     raise OutputError(f"{out} holds no run to resume (no {CONFIG}); choose another --out")
 
@@ -125,11 +127,12 @@ def read_config(folder: Path) -> RunConfig:
         RunError: config.json cannot be used.
     """
     facts = read_settings(folder)
+    if isinstance(facts["data"], dict):
+        facts["data"] = DATA_BEFORE | facts["data"]
+    require(facts, typed(RunConfig), kind=RunError, name=folder / CONFIG, advice="the run folder is damaged, train again")
     facts["method_options"] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in dict(facts["method_options"]).items()
     }
-    if isinstance(facts["data"], dict):
-        facts["data"] = DATA_BEFORE | facts["data"]
     try:
         return _build(RunConfig, facts)
     except (TypeError, ValueError, KeyError) as error:
@@ -148,7 +151,11 @@ def find_metrics(folder: Path) -> dict[str, Any]:
         RunError: the file is damaged.
     """
     path = folder / "metrics.json"
-    return read_object(path, kind=RunError, damaged="the run folder is damaged, train again") if path.exists() else {}
+    if not path.exists():
+        return {}
+    found = read_object(path, kind=RunError, damaged="the run folder is damaged, train again")
+    require(found, METRICS, kind=RunError, name=path, advice="evaluate the run again")
+    return found
 
 
 def _build(kind: type[Config], facts: Mapping[str, Any]) -> Config:

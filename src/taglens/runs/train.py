@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from taglens.holding import hold_folder
 from taglens.labels.hiding import hide
 from taglens.labels.inspection import label_warnings
 from taglens.labels.table import LabelTable
@@ -24,6 +25,7 @@ from taglens.runs.record import backbone_name, data_hash, environment, picture_h
 from taglens.runs.report import report_content, write_report
 from taglens.runs.result import Judged, RunResult, Trained, evaluated_on, history_csv, metrics
 from taglens.runs.thresholds import Thresholds, from_held_out, from_probabilities, require_held_out, write_run_thresholds
+from taglens.shapes import Features
 from taglens.training.data import hold_out, without
 from taglens.training.exact.checked import Counts, require_counts
 from taglens.training.fit import FitResult, fit, require_exact
@@ -42,10 +44,11 @@ def train_run(
     """Train by ``config`` and write the run folder ``out``; ``say`` gets what the user should know before the long work.
 
     ``resume`` goes on with what a killed run left in ``out``: on a CPU every bit is that of the uninterrupted run.
-    ``checkpoints`` is the folder of the state to go on from, where it is not the run's own.
+    ``checkpoints`` is the folder of the state to go on from, where it is not the run's own. ``out`` is held until the end: whoever else
+    wants to train there, anew or on, is refused meanwhile.
 
     Raises:
-        TagLensError: something of the configuration, the data or the outputs cannot be used.
+        TagLensError: another process trains into ``out``, or something of the configuration, the data or the outputs cannot be used.
     """
     method = build_config(config.method, config.method_options)
     require_exact(getattr(method, "exact", False), config.checked)
@@ -54,20 +57,20 @@ def train_run(
     require_counts(Counts.of(torch.tensor(masked.labels.values)), config.checked)
     warnings = (*notes, *label_warnings(masked))
     description = to_json(config) | {"hashes": table_hashes(masked) | {"data": data_hash(train, test)}} | environment()
-    folder = claim_run(Path(out), description, force=force, resume=resume)
-    checkpoints = checkpoints or folder / CHECKPOINTS
-    say(summary(config, masked, test))
-    for warning in warnings:
-        say(f"warning: {warning}")
-    with remove_unstarted_run(folder):
-        prepared = prepare(config.data, progress=progress)
-    result = run_prepared(config, method, prepared, progress=progress, checkpoints=checkpoints)
-    _write_run(folder, config, prepared, result, warnings)
-    if result.fit.stopped is None:
-        finish_run(folder, picture_hash(prepared.train.features, None if prepared.test is None else prepared.test.features))
-    else:
-        say(f"stopped early: {result.fit.stopped}")
-    return result
+    with hold_folder(Path(out)):
+        folder = claim_run(Path(out), description, force=force, resume=resume)
+        say(summary(config, masked, test))
+        for warning in warnings:
+            say(f"warning: {warning}")
+        with remove_unstarted_run(folder):
+            prepared = prepare(config.data, progress=progress)
+        result = run_prepared(config, method, prepared, progress=progress, checkpoints=checkpoints or folder / CHECKPOINTS)
+        _write_run(folder, config, prepared, result, warnings)
+        if result.fit.stopped is None:
+            finish_run(folder, picture_hash(prepared.train.features, None if prepared.test is None else prepared.test.features))
+        else:
+            say(f"stopped early: {result.fit.stopped}")
+        return result
 
 
 def masked_table(table: LabelTable, config: RunConfig) -> LabelTable:
@@ -165,13 +168,18 @@ def judge(prepared: Prepared, masked: LabelTable, trained: Trained) -> Judged:
     return Judged(prepared.train, rows, masked.labels.rows(rows), score_rows(trained.recognizer, prepared.train, rows))
 
 
-def score_rows(recognizer: Recognizer, part: PreparedPart, rows: NDArray[np.int64], batch: int = 256) -> NDArray[np.float32]:
-    """Return the probabilities (row, label) of some pictures from their stored features."""
+def score_rows(
+    recognizer: Recognizer,
+    part: PreparedPart,
+    rows: NDArray[np.int64],
+    batch: int = 256,
+    *,
+    score: Callable[[Features], torch.Tensor] | None = None,
+) -> NDArray[np.float32]:
+    """Return the probabilities (row, label) of some pictures from their stored features, or another ``score`` of the recogniser."""
     device = recognizer.backbone.device
-    blocks = [
-        recognizer.probabilities(part.features.gather(rows[start : start + batch], device=device)).cpu().numpy()
-        for start in range(0, len(rows), batch)
-    ]
+    score = score or recognizer.probabilities
+    blocks = [score(part.features.gather(rows[start : start + batch], device=device)).cpu().numpy() for start in range(0, len(rows), batch)]
     return np.concatenate(blocks) if blocks else np.zeros((0, len(recognizer.classes)), np.float32)
 
 

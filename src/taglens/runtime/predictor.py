@@ -40,7 +40,8 @@ class OnnxPredictor:
             threads: cores that one batch may use; None: all.
 
         Raises:
-            RunError: it is missing, damaged or was not made by TagLens, or ONNX Runtime is not installed.
+            RunError: it is missing, damaged or was not made by TagLens, its graph does not fit its description, or ONNX Runtime is
+                not installed.
         """
         path = Path(path)
         if not path.is_file():
@@ -62,7 +63,9 @@ class OnnxPredictor:
             # its errors have no common base but Exception
             raise RunError(f"{path}: ONNX Runtime cannot load it ({str(error).splitlines()[0]}); export the run again") from error
         metadata = session.get_modelmeta().custom_metadata_map
-        return cls(session, ModelDescription.from_metadata(metadata, str(path)), metadata.get(CARD_KEY, ""))
+        description = ModelDescription.from_metadata(metadata, str(path))
+        _require_graph(session, description, path)
+        return cls(session, description, metadata.get(CARD_KEY, ""))
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -92,6 +95,12 @@ class OnnxPredictor:
             raise TagLensError("this file was exported without heatmaps; export the run again without --no-heatmaps")
         names = ["probabilities", "heatmaps"] if heatmaps else ["probabilities"]
         found = self._session.run(names, {"pictures": pictures.astype(np.float32, copy=False)})
+        expected = (len(pictures), len(self.classes))
+        if found[0].shape != expected or not np.isfinite(found[0]).all():
+            raise RunError(
+                f"the exported file gives probabilities of the shape {found[0].shape}, expected finite ones of {expected}; "
+                "export the run again"
+            )
         return ModelOutput(found[0], found[1] if heatmaps else None)
 
     def predict(self, pictures: Sequence[Path | str | Image], batch: int = 32) -> NDArray[np.float32]:
@@ -122,3 +131,33 @@ class OnnxPredictor:
 
     def _pixels(self, picture: Path | str | Image) -> NDArray[np.float32]:
         return self.transform(self.transform.open(picture) if isinstance(picture, Path | str) else picture.convert("RGB"))
+
+
+def _require_graph(session: Any, description: ModelDescription, path: Path) -> None:
+    """Raise RunError unless inputs and outputs of a graph are those that its description means; sizes left open are seen at work."""
+    size, labels = description.transform.size, len(description.classes)
+    outputs: dict[str, list[int | None]] = {"probabilities": [None, labels]}
+    if description.heatmaps is not None:
+        outputs["heatmaps"] = [None, labels, None, None]
+    for what, found, expected in (
+        ("input", session.get_inputs(), {"pictures": [None, 3, size, size]}),
+        ("output", session.get_outputs(), outputs),
+    ):
+        shapes = {entry.name: entry.shape for entry in found if entry.type == "tensor(float)"}
+        for name, shape in expected.items():
+            if name not in shapes or not _fits(shapes[name], shape):
+                raise RunError(
+                    f"{path}: the graph's {what} {name!r} must be float32 of {_written(shape)}, as its description says, "
+                    f"came {_written(shapes[name]) if name in shapes else 'none'}; export the run again"
+                )
+        if what == "input" and len(found) > 1:
+            raise RunError(f"{path}: the graph has {len(found)} inputs, expected 'pictures' alone; export the run again")
+
+
+def _fits(found: Sequence[Any], expected: Sequence[int | None]) -> bool:
+    pairs = zip(found, expected, strict=False)
+    return len(found) == len(expected) and all(wanted is None or not isinstance(given, int) or given == wanted for given, wanted in pairs)
+
+
+def _written(shape: Sequence[Any]) -> str:
+    return f"({', '.join('any' if not isinstance(side, int) else str(side) for side in shape)})"

@@ -1,122 +1,139 @@
-"""What stands before the predictions: key, size and number of requests, counting them, and the headers of every answer."""
+"""What stands before the predictions, outermost first: headers, counting, the server's names, the key, whole bodies, the queue."""
 
+import asyncio
 import hmac
-import time
-from collections.abc import Awaitable, Callable, Mapping
 
-from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, Response
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from fastapi import FastAPI
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from taglens.serve.metrics import Counted, ServerMetrics
 from taglens.serve.options import ServeOptions
-from taglens.web.server import HEADERS
+from taglens.web.bodies import TOO_MANY, Room, WholeBodies
+from taglens.web.headers import HEADERS, WithHeaders
+from taglens.web.hosts import OnlyHosts
 
-OPEN_PATHS = ("/healthz", "/readyz")
-"""Answered without a key: what a container platform asks. The demo page's own files are open, too; they hold nothing."""
-MOST_DRAINED = 128_000_000
-SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
-BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64)
-
-Proceed = Callable[[Request], Awaitable[Response]]
-
-
-class ServerMetrics:
-    """Counters of one server."""
-
-    def __init__(self) -> None:
-        self._registry = CollectorRegistry()
-        self.requests = Counter("taglens_requests", "Answered requests", ["route", "status"], registry=self._registry)
-        self.seconds = Histogram("taglens_request_seconds", "Time to answer", ["route"], buckets=SECONDS, registry=self._registry)
-        self.pictures = Counter("taglens_pictures", "Pictures predicted", registry=self._registry)
-        self.refused = Counter("taglens_refused", "Requests answered 429: too many at once", registry=self._registry)
-        self.batch = Histogram("taglens_batch_pictures", "Pictures encoded together", buckets=BATCH_SIZES, registry=self._registry)
-        self.working = Gauge("taglens_requests_working", "Requests at work or waiting", registry=self._registry)
-
-    def text(self) -> bytes:
-        """Return the metrics in Prometheus' text format."""
-        return generate_latest(self._registry)
+OPEN_PATHS = ("/healthz", "/readyz", "/", "/docs", "/openapi.json")
+"""Answered without a key: what a container platform asks, and the demo page, which holds nothing; so do the files below STATIC_PATH."""
+STATIC_PATH = "/static/"
+UPLOADS = ("/v1/predict", "/v1/heatmap")
+OTHER_BODIES = 65_536
+"""Bytes of a body that no route asks for."""
+POLICY = {"Content-Security-Policy": HEADERS["Content-Security-Policy"].replace("img-src 'self'", "img-src 'self' data: blob:")}
+"""The review's policy, and pictures that the page itself has made."""
 
 
-class Admission:
-    """How much is at work: requests and their bytes."""
+def guard(app: FastAPI, options: ServeOptions, metrics: ServerMetrics, room: Room, *, key: str | None, hosts: list[str] | None) -> None:
+    """Put key, limits, counting and headers before every request; ``hosts``, if any, are the only names the server answers to."""
 
-    def __init__(self, options: ServeOptions) -> None:
-        self._options, self.requests, self.bytes = options, 0, 0
+    def most(path: str) -> int:
+        return options.largest_request if path in UPLOADS else OTHER_BODIES
 
-    def enter(self, size: int) -> bool:
-        """Count a request of that many bytes in; False if there are too many at work."""
-        if self.requests >= self._options.queue or (self.requests and self.bytes + size > self._options.bytes_at_once):
-            return False
-        self.requests += 1
-        self.bytes += size
-        return True
-
-    def leave(self, size: int) -> None:
-        """Count it out."""
-        self.requests -= 1
-        self.bytes -= size
+    # the last one added is the outermost; all of them see what arrived before any router takes it apart
+    app.add_middleware(Queue, options=options, metrics=metrics)
+    app.add_middleware(WholeBodies, most=most, seconds=options.body_s, room=room)
+    if key is not None:
+        app.add_middleware(NeedsKey, key=key)
+    if hosts is not None:
+        app.add_middleware(OnlyHosts, hosts=hosts)
+    app.add_middleware(Counted, metrics=metrics)
+    app.add_middleware(WithHeaders, headers=HEADERS | POLICY)
 
 
-def guard(app: FastAPI, options: ServeOptions, metrics: ServerMetrics, key: str | None) -> None:
-    """Put key, limits, counting and headers before every request."""
-    admission = Admission(options)
+class NeedsKey:
+    """Refuses whatever has no key and does not ask for one of the few open paths, before it is read or routed.
 
-    @app.middleware("http")
-    async def checked(request: Request, proceed: Proceed) -> Response:
-        start = time.perf_counter()
-        response = _refusal(request, key) or await _admitted(request, proceed, options, admission, metrics)
-        response.headers.update(HEADERS | {"Content-Security-Policy": _policy(HEADERS)})
-        route = getattr(request.scope.get("route"), "path", "other")
-        metrics.requests.labels(route, str(response.status_code)).inc()
-        metrics.seconds.labels(route).observe(time.perf_counter() - start)
-        return response
+    The path is that of the request's line as the server took it apart, never one put together from the ``Host`` header.
+    """
 
+    def __init__(self, app: ASGIApp, key: str) -> None:
+        self._app, self._key = app, key.encode()
 
-def too_large(options: ServeOptions) -> str:
-    """Say how large a request may be."""
-    return f"a request has at most {options.largest_request:,} bytes; send fewer or smaller pictures"
-
-
-def _policy(headers: Mapping[str, str]) -> str:
-    """The review's policy, and pictures that the page itself has made."""
-    return headers["Content-Security-Policy"].replace("img-src 'self'", "img-src 'self' data: blob:")
-
-
-def _refusal(request: Request, key: str | None) -> Response | None:
-    path = request.url.path
-    if key is None or path in OPEN_PATHS or not path.startswith(("/v1/", "/metrics")):
-        return None
-    scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    given = given if scheme.lower() == "bearer" else request.headers.get("x-api-key", "")
-    if hmac.compare_digest(given.encode(), key.encode()):
-        return None
-    return JSONResponse({"detail": "expected the API key, as 'Authorization: Bearer KEY'"}, 401, {"WWW-Authenticate": "Bearer"})
-
-
-async def _admitted(request: Request, proceed: Proceed, options: ServeOptions, admission: Admission, metrics: ServerMetrics) -> Response:
-    if request.method != "POST":
-        return await proceed(request)
-    length = request.headers.get("content-length", "")
-    size = int(length) if length.isdigit() else options.largest_request
-    if size > options.largest_request:
-        await _drain(request)
-        return JSONResponse({"detail": too_large(options)}, 413)
-    if not admission.enter(size):
-        metrics.refused.inc()
-        await _drain(request)
-        return JSONResponse({"detail": "too many requests at once; try again in a second"}, 429, {"Retry-After": "1"})
-    metrics.working.set(admission.requests)
-    try:
-        return await proceed(request)
-    finally:
-        admission.leave(size)
-        metrics.working.set(admission.requests)
-
-
-async def _drain(request: Request) -> None:
-    """Read what the client is still sending, else it sees a broken connection and not our answer."""
-    total = 0
-    async for chunk in request.stream():
-        total += len(chunk)
-        if total > MOST_DRAINED:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand the request on, or refuse it."""
+        if scope["type"] == "lifespan" or _is_open(scope["path"]) or self._has_key(Headers(scope=scope)):
+            await self._app(scope, receive, send)
             return
+        told = {"WWW-Authenticate": "Bearer", "Connection": "close"}  # whatever a stranger is still sending is not read
+        await JSONResponse({"detail": "expected the API key, as 'Authorization: Bearer KEY'"}, 401, told)(scope, receive, send)
+
+    def _has_key(self, headers: Headers) -> bool:
+        scheme, _, given = headers.get("authorization", "").partition(" ")
+        given = given if scheme.lower() == "bearer" else headers.get("x-api-key", "")
+        return hmac.compare_digest(given.encode("utf-8", "surrogatepass"), self._key)
+
+
+def _is_open(path: str) -> bool:
+    return path in OPEN_PATHS or path.startswith(STATIC_PATH)
+
+
+class Queue:
+    """Lets so many uploads be at work or wait, each for a limited time."""
+
+    def __init__(self, app: ASGIApp, options: ServeOptions, metrics: ServerMetrics) -> None:
+        self._app, self._options, self._working = app, options, metrics.working
+        self._requests = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand the request on, or refuse it."""
+        if scope["type"] != "http" or scope["path"] not in UPLOADS:
+            await self._app(scope, receive, send)
+        elif self._requests >= self._options.queue:
+            await JSONResponse({"detail": TOO_MANY}, 429, {"Retry-After": "1"})(scope, receive, send)
+        else:
+            self._requests += 1
+            self._working.set(self._requests)
+            try:
+                await self._in_time(scope, receive, send)
+            finally:
+                self._requests -= 1
+                self._working.set(self._requests)
+
+    async def _in_time(self, scope: Scope, receive: Receive, send: Send) -> None:
+        seconds = self._options.work_s
+        try:
+            async with asyncio.timeout(seconds) as limit:
+
+                async def sending(message: Message) -> None:
+                    limit.reschedule(None)  # the work is done; taking the answer has a limit of its own
+                    await send(message)
+
+                await self._while_wanted(scope, receive, sending)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            detail = f"not answered within {seconds:g} s; send fewer pictures, or try again later"
+            await JSONResponse({"detail": detail}, 503, {"Retry-After": "10"})(scope, receive, send)
+
+    async def _while_wanted(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Give the work up where its client hangs up: else those who hang up at once would keep everybody else waiting."""
+        whole, answering = asyncio.Event(), False
+
+        async def receiving() -> Message:
+            message = await receive()
+            if not message.get("more_body", False):
+                whole.set()
+            return message
+
+        async def sending(message: Message) -> None:
+            nonlocal answering
+            answering = True
+            await send(message)
+
+        async def hung_up() -> None:
+            await whole.wait()
+            while (await receive())["type"] != "http.disconnect":
+                pass
+
+        work, gone = asyncio.ensure_future(self._app(scope, receiving, sending)), asyncio.ensure_future(hung_up())
+        try:
+            await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if not work.done() and not answering:
+                raise ClientDisconnect
+            await work
+        finally:
+            work.cancel()
+            gone.cancel()
+            await asyncio.gather(work, gone, return_exceptions=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from taglens.errors import RunError, TagLensError
-from taglens.outputs import read_object, safe_name, write_json
+from taglens.outputs import contents, read_object, safe_name, write_json
 from taglens.runs.config import DATA_BEFORE, DataConfig, RunConfig
 from taglens.runs.record import differences, environment, to_json
 from taglens.sweeps.config import SweepConfig
@@ -93,7 +93,7 @@ def claim_folder(out: Path, description: Mapping[str, Any]) -> bool:
     """
     path = out / SETTINGS_FILE
     if not path.is_file():
-        if out.exists() and (not out.is_dir() or any(entry.name != ".lock" for entry in out.iterdir())):
+        if out.exists() and (not out.is_dir() or contents(out)):
             raise RunError(f"{out} exists and holds no sweep (no {SETTINGS_FILE}); choose another --out")
         write_json(path, dict(description))
         return False

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import torch
-from filelock import FileLock, Timeout
 
 from taglens.errors import OutputError, RunError, TagLensError, TrainingError
+from taglens.holding import hold_folder
 from taglens.labels.states import PartialLabels
-from taglens.outputs import make_folder, require_space, write_text
+from taglens.outputs import require_space, write_text
 from taglens.parallel import cores
 from taglens.recognizer import Recognizer
 from taglens.runs.prepare import Prepared, prepare
@@ -142,8 +142,7 @@ def plan_sweep(config: SweepConfig, out: Path, *, force: bool = False, progress:
         run.config(config)
     prepared = prepare(config.data, progress=progress)
     bytes_each = _bytes_each(config, runs, prepared)
-    make_folder(out)
-    with _held(out):
+    with hold_folder(out):
         if force and (out / SETTINGS_FILE).is_file():
             shutil.rmtree(out / "runs", ignore_errors=True)
             (out / SETTINGS_FILE).unlink()
@@ -252,7 +251,7 @@ def _pool(plan: Plan, workers: int) -> Iterator[_Submit]:
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
         for process in set(multiprocessing.active_children()) - others:
-            process.terminate()
+            process.kill()  # Lightning's handler turns a plain termination into one at the end of the training
 
 
 @contextmanager
@@ -282,19 +281,6 @@ def _result(future: Future[dict[str, Any]]) -> tuple[dict[str, Any] | None, TagL
     except TagLensError as error:
         return None, error
     return summary_row(found) | {"wall_seconds": found["wall_seconds"]}, None
-
-
-@contextmanager
-def _held(out: Path) -> Iterator[None]:
-    lock = FileLock(out / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise RunError(f"another sweep is running in {out}; wait for it or choose another --out") from error
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def found_before(config: SweepConfig, out: Path) -> tuple[int, int]:

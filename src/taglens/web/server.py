@@ -1,27 +1,24 @@
-"""Taking a port, serving until told to stop, and the headers of every answer: what predictions and review share."""
+"""Taking a port, and serving until told to stop: what predictions and review share."""
 
-import ipaddress
+import logging
 import socket
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from taglens.errors import TagLensError
+from taglens.web.connections import SLICE, LimitedProtocol
+from taglens.web.limits import ConnectionLimits
+
+logger = logging.getLogger(__name__)
 
 NO_TELEMETRY: Any = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 """FastAPI's switch for what it would hand to OpenTelemetry's exporters where the environment names some; older versions ignore it."""
-HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -47,15 +44,21 @@ def address(listening: socket.socket) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
 
 
-def is_loopback(host: str) -> bool:
-    """Tell whether only this machine can connect."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+def noting_hang_ups(app: ASGIApp) -> ASGIApp:
+    """Return an application that notes a client that hangs up within its own request in one line; nobody is left to be answered."""
+
+    async def noting(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await app(scope, receive, send)
+        except ClientDisconnect:
+            logger.warning("a client hung up within its request: %s %s", scope.get("method"), scope.get("path"))
+
+    return noting
 
 
-def serve_until_stopped(app: FastAPI, listening: socket.socket, ready: Callable[[str], None], *, finish: int, **options: Any) -> None:
+def serve_until_stopped(
+    app: FastAPI, listening: socket.socket, ready: Callable[[str], None], *, finish: int, limits: ConnectionLimits | None = None
+) -> None:
     """Serve until Ctrl-C or a termination signal; requests at work are answered first.
 
     Args:
@@ -63,9 +66,26 @@ def serve_until_stopped(app: FastAPI, listening: socket.socket, ready: Callable[
         listening: where; it is closed in the end.
         ready: gets the address as soon as connections are accepted.
         finish: seconds that requests at work may take.
-        options: further settings of uvicorn.
+        limits: of the connections.
     """
-    config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=finish, **options)
+    protocol: Any = partial(LimitedProtocol, limits=limits or ConnectionLimits())
+    config = uvicorn.Config(
+        noting_hang_ups(app),
+        # the limits of connections are those of this protocol and this loop, whatever else is installed
+        http=protocol,
+        loop="asyncio",
+        ws="none",
+        h11_max_incomplete_event_size=SLICE,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=finish,
+        # without a log of its own, uvicorn's words go where all go, and what a terminal would obey in them becomes visible there
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        # nobody may say in a header from where he comes
+        proxy_headers=False,
+    )
     ready(address(listening))
     try:
         uvicorn.Server(config).run(sockets=[listening])

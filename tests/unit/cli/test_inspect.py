@@ -7,8 +7,12 @@ import pytest
 from PIL import Image
 
 from taglens.cli.inspect import Inspect, run
+from taglens.datasets.report_labels import FIVE
 from taglens.datasets.source import DataOptions
 from taglens.errors import TagLensError
+from taglens.labels.states import PartialLabels
+from taglens.labels.table import LabelTable
+from tests import tiny_sets
 
 
 @pytest.fixture
@@ -55,10 +59,10 @@ def test_problems_with_their_rows(folder: Path, capsys: pytest.CaptureFixture[st
 
 def test_a_wrong_table_shows_all_its_problems(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = folder / "t.csv"
-    path.write_text("image,dog\na.png,x\nb.png,-\nc.png\n")
+    path.write_text("image,dog\na.png,1\nb.png,-\nc.png\nd.png,2\ne.png,0\nf.png,1\n")
     code, shown = _inspect(capsys, path)
     assert code == 1
-    assert [line.split(":")[0].split(", ")[1] for line in shown.splitlines()[:3]] == ["row 2", "row 3", "row 4"]
+    assert [line.split(":")[0].split(", ")[1] for line in shown.splitlines()[:3]] == ["row 3", "row 4", "row 5"]
     code, shown = _inspect(capsys, path, most=1)
     assert "... and 2 more problems; --most 3 lists them all" in shown
 
@@ -75,27 +79,88 @@ def test_pictures_in_a_folder_beside_the_table(folder: Path, capsys: pytest.Capt
 
 
 @pytest.mark.parametrize(
-    ("name", "hint"),
+    ("name", "words"),
     [
-        pytest.param(" photos/ä.png ", "pictures are there without the spaces around their names", id="outer spaces"),
-        pytest.param("photos\\ä.png", "pictures are there with / in their names where the table has \\", id="a table from Windows"),
-        pytest.param("photos/a\u0308.png", "pictures are there with accents as one sign (Unicode NFC)", id="a table from macOS"),
+        pytest.param(" photos/ä.png ", "1 spaces around their names", id="outer spaces"),
+        pytest.param("photos\\ä.png", "1 paths of Windows", id="a table from Windows"),
+        pytest.param("photos/a\u0308.png", "1 other form of accents (Unicode)", id="a table from macOS"),
     ],
 )
-def test_names_that_nearly_fit(folder: Path, capsys: pytest.CaptureFixture[str], name: str, hint: str) -> None:
+def test_names_that_nearly_fit_are_found_and_said(folder: Path, capsys: pytest.CaptureFixture[str], name: str, words: str) -> None:
     path = folder / "tables" / "t.csv"
     (folder / "tables" / "photos").mkdir(parents=True)
     (folder / "a.png").rename(folder / "tables" / "photos" / "ä.png")
     path.write_text(f"image,dog\n{name},1\n")
     code, shown = _inspect(capsys, path)
-    assert code == 1
-    assert f"error {path}: {hint}" in shown
+    assert code == 0
+    assert f"1 pictures are found although the table writes their names otherwise: {words}" in shown
 
 
 def test_tags_separated_by_commas(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = folder / "t.csv"
     path.write_text('image,tags\na.png,"dog, cat"\nb.png,!dog\n')
-    assert f"warning {path}, column 'dog, cat': looks like several tags in one; write | between tags" in _inspect(capsys, path)[1]
+    code, shown = _inspect(capsys, path)
+    assert code == 0
+    assert "2 pictures, 2 classes" in shown
+    assert f"warning {path}, column 'tags': tags are parted at ','; --tag-separator names another sign" in shown
+
+
+def test_what_was_left_out_is_printed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = folder / "t.csv"
+    path.write_text("image,id,dog\na.png,7,1\nb.png,9,0\n")
+    code, shown = _inspect(capsys, path, options=DataOptions(ignore=("id",)))
+    assert code == 0
+    assert "left out: column 'id'" in shown
+
+
+def test_three_thousand_classes_are_at_most_a_screen(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LINES", "24")
+    values = np.full((3, 3000), -1, dtype=np.int8)
+    values[0] = 1
+    values[:, 17] = 1
+    table = LabelTable(("a.png", "b.png", "c.png"), tuple(f"class {column:04}" for column in range(3000)), PartialLabels(values))
+    table.write(folder / "wide.parquet")
+    code, shown = _inspect(capsys, folder / "wide.parquet")
+    assert code == 0
+    assert len(shown.splitlines()) <= 50
+    assert "more classes, with 1 to 3 known positives; --most 3000 lists them all" in shown
+    assert "more problems; --most 3000 lists them all" in shown
+    code, shown = _inspect(capsys, folder / "wide.parquet", most=5)
+    assert shown.count("│ class") == 5
+    assert "... and 2,995 more classes" in shown
+    assert "... and 2,995 more problems" in shown
+    code, shown = _inspect(capsys, folder / "wide.parquet", most=3000)
+    assert shown.count("│ class") == 3000
+    assert "more classes" not in shown
+
+
+def test_classes_and_problems_share_a_screen(folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one of them does not need is the other's: 30 classes with 4 problems are all listed."""
+    monkeypatch.setenv("LINES", "24")
+    values = np.zeros((3, 30), dtype=np.int8)
+    values[0, 4:] = 1
+    LabelTable(("a.png", "b.png", "c.png"), tuple(f"class {column}" for column in range(30)), PartialLabels(values)).write(folder / "t.csv")
+    shown = _inspect(capsys, folder / "t.csv")[1]
+    assert shown.count("│ class") == 30
+    assert shown.index("class 4 ") < shown.index("class 29"), "in the table's order, where all are listed"
+    assert "4 warnings" in shown
+    assert "lists them all" not in shown
+
+
+def test_costs_are_said_and_warned_of(folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    path = folder / "t.csv"
+    path.write_text("image,dog\na.png,1\nb.png,0\n")
+    shown = _inspect(capsys, path)[1]
+    assert "to train on all of it, an estimate (RN101 at 224, two cores): features 1 second once" in shown
+    assert "no problem found" in shown
+    monkeypatch.setattr("taglens.cli.inspect.memory_here", lambda: 10_000)
+    monkeypatch.setattr("taglens.cli.inspect._LONG", 1.0)
+    code, shown = _inspect(capsys, path)
+    assert code == 0, "it is no error"
+    assert "of memory, and this machine has 0.0 MB (an estimate); train on fewer pictures or classes" in shown
+    assert "training may take about 3 seconds on two cores (an estimate)" in shown
 
 
 def test_no_known_label(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -112,6 +177,15 @@ def test_wrong_options() -> None:
 
 
 @pytest.mark.photos
+def test_a_public_data_set_says_its_policy_and_what_its_papers_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = Path(f"chexpert:{tiny_sets.chexpert(tmp_path)}")
+    code, shown = _inspect(capsys, data, options=DataOptions(uncertain="per-class"))
+    assert code == 0
+    assert f"papers on this data set report the mean AUROC of {', '.join(FIVE)} (Irvin et al. 2019)" in shown
+    assert "uncertain (-1, 4 cells) is per-class, blank (44 cells) is unknown; cells: 6 positive, 2 negative, 34 unknown" in shown
+    assert "papers" not in _inspect(capsys, Path("scenes:4"))[1]
+
+
 def test_genuine_data(coco_root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, shown = _inspect(capsys, Path("coco2017:" + str(coco_root)), part="train", check_pictures=True)
     assert code == 0

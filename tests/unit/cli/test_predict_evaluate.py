@@ -10,6 +10,8 @@ from mean_colour import MeanColour
 from PIL import Image
 
 from taglens.cli.main import main
+from taglens.datasets.papers import REPORTED, Reported
+from taglens.datasets.source import READERS, DataSet
 from taglens.labels.table import LabelTable
 
 COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "dark": (10, 10, 10), "blue": (0, 0, 255)}
@@ -61,6 +63,19 @@ def test_files_globs_classes_and_thresholds(photos, tmp_path, capsys):
     first = json.loads((tmp_path / "p.jsonl").read_text().splitlines()[0])
     assert first["probabilities"] == {"blue": 1.0, "red": 0.0}
     assert first["tags"] == ["blue"]
+
+
+def test_uncertainty_has_a_column_for_each_chosen_class(photos, tmp_path, capsys):
+    assert predict(photos, "--out", tmp_path / "p.csv", "--uncertainty", "--classes", "blue", "red") == 0
+    rows = list(csv.DictReader((tmp_path / "p.csv").open()))
+    assert list(rows[0]) == ["image", "blue", "red", "blue (deviation)", "red (deviation)"]
+    assert rows[0]["blue (deviation)"] == "3"
+    assert rows[0]["red (deviation)"] == "2"
+    with pytest.raises(SystemExit):
+        predict(photos, "--out", tmp_path / "q.csv", "--uncertainty", "--format", "tags")
+    assert "no place for --uncertainty" in shown(capsys)
+    assert predict(photos, "--out", tmp_path / "q.csv") == 0
+    assert next(iter(csv.DictReader((tmp_path / "q.csv").open()))).keys() == {"image", "red", "green", "blue"}
 
 
 def test_heatmaps_of_tags_or_of_the_best_class(photos, tmp_path, capfd):
@@ -138,7 +153,7 @@ def test_evaluate_prints_and_writes(photos, tmp_path, capsys):
     assert main(["evaluate", "run", data, "--out", str(tmp_path / "out"), "--device", "cpu"]) == 0
     found = json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert found["mAP"] == found["mAP_interpolated"] == 100
-    assert found["per_class"]["red"] == {"ap": 100, "ap_interpolated": 100, "positives": 2, "negatives": 2}
+    assert found["per_class"]["red"] == {"ap": 100, "ap_interpolated": 100, "auroc": 100, "positives": 2, "negatives": 2}
     assert found["CR"] == pytest.approx(100 * (0.5 + 1 + 1) / 3)
     printed = capsys.readouterr()
     assert "100.0" in printed.out
@@ -155,6 +170,23 @@ def test_evaluate_warns_of_pictures_that_were_trained_on(photos, tmp_path, capsy
     LabelTable.read(data).rows([0, 2, 3]).write(tmp_path / "run" / "labels.parquet")
     assert main(["evaluate", "run", data, "--device", "cpu"]) == 0
     assert "warning 3 of the 4 pictures are called as ones the run was trained on: for these the numbers are too good" in shown(capsys)
+
+
+@pytest.mark.parametrize(
+    ("named", "here"),
+    [
+        (("red", "green"), "here: AUROC_named 100.0, F2 75.0"),
+        (("red", "violet"), "here: AUROC_named -, F2 75.0"),  # not the mean of some of them
+    ],
+)
+def test_evaluate_says_what_papers_on_the_data_report(named, here, photos, tmp_path, capsys, monkeypatch):
+    papers = Reported("AUROC of some", ("AUROC_named", "F2"), "Nobody 2020", named, "theirs is another")
+    monkeypatch.setitem(REPORTED, "tints", papers)
+    monkeypatch.setitem(READERS, "tints", DataSet(lambda root, part, options: LabelTable.read(root), lambda root, table: {}))
+    assert main(["evaluate", "run", f"tints:{table(photos)}", "--out", str(tmp_path), "--device", "cpu"]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert f"papers on this data set report AUROC of some (Nobody 2020); theirs is another; {here}" in printed
+    assert json.loads((tmp_path / "metrics.json").read_text())["AUROC_named_classes"] == list(named)
 
 
 def test_evaluate_brings_columns_into_order(photos, tmp_path, capsys):

@@ -95,3 +95,8 @@ def test_reviewed_cells_are_no_part_of_the_sample():
 
     assert assumed(sample_and_reviewed).refused
     assert not assumed(sample_and_reviewed, reviewed=lambda logits: (logits > 2) & ~sampled).refused
+
+
+def test_a_table_that_is_known_throughout_is_its_own_sample():
+    found = assumed(lambda random, logits, present: np.ones(present.shape, bool))
+    assert (found.present, found.ratio, found.refused) == (1.0, 1.0, "")

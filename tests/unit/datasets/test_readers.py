@@ -225,7 +225,7 @@ def test_an_own_table_without_split(tmp_path: Path) -> None:
     [
         (
             "voc2013:/data",
-            "unknown data set 'voc2013'; did you mean 'voc2012'.* Choose one of: coco2014, coco2017, scenes",
+            "unknown data set 'voc2013'; did you mean 'voc2012'.* Choose one of: chexpert, coco2014, .*, openimages, scenes",
         ),
         ("gone.csv", "gone.csv: table not found; expected a .csv, .parquet or .json file"),
         ("C:/gone.csv", "table not found"),
@@ -244,7 +244,8 @@ def test_a_table_without_the_part(tmp_path: Path) -> None:
     with pytest.raises(TableError) as caught:
         read_data(tmp_path / "t.csv", "test")
     assert str(caught.value) == (
-        f"{tmp_path}/t.csv: no row of the test part; expected test or val or validation in the split column, came 'fold1'; "
+        f"{tmp_path}/t.csv: no row of the test part; expected test or testing or val or valid or validation or dev or eval in the "
+        "split column, came 'fold1'; "
         "choose one with --split"
     )
 

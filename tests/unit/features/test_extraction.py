@@ -1,8 +1,12 @@
 """From picture files to stored features: the right numbers, computed once, kept when something goes wrong."""
 
 import logging
+import os
 import shutil
+import sqlite3
+import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,8 +22,8 @@ from taglens.cli import cache as cache_command
 from taglens.datasets.pictures import open_picture
 from taglens.datasets.transforms import picture_view
 from taglens.errors import OutputError, PictureError, TagLensError
-from taglens.features import pipeline
-from taglens.features.digests import DigestMemory, Read, Stamp, stamp_of
+from taglens.features import digests, pipeline
+from taglens.features.digests import DigestMemory, Read, content_digest, stamp_of
 from taglens.features.extract import extract_features, open_store
 from taglens.inference.predictor import predict_pictures
 from taglens.labels.states import PartialLabels
@@ -108,8 +112,14 @@ def test_a_large_photo_is_decoded_alike_everywhere(backbone: Backbone, paths: li
     assert_same(extract_features([photo], backbone, store=tmp_path / "cache").gather([0]), features)
 
 
+@pytest.fixture
+def settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files are as old as they need be for their stamps to be believed."""
+    monkeypatch.setattr(digests, "FRESH_NS", 0)
+
+
 def test_a_second_time_nothing_is_read(
-    backbone: Backbone, paths: list[Path], tmp_path: Path, encoded: list[int], monkeypatch: pytest.MonkeyPatch
+    backbone: Backbone, paths: list[Path], tmp_path: Path, encoded: list[int], monkeypatch: pytest.MonkeyPatch, settled: None
 ) -> None:
     first = extract_features(paths, backbone, store=tmp_path / "cache")
     assert sum(encoded) == COUNT
@@ -271,17 +281,93 @@ def test_a_convolutional_tower_at_another_size(paths: list[Path], tmp_path: Path
     assert_same(stored.gather([0, 1, 2]), direct(backbone, [open_picture(path) for path in paths[:3]]))
 
 
-def test_hashes_are_remembered_by_path_size_and_time(tmp_path: Path) -> None:
+def test_hashes_are_remembered_by_path_and_stamp(tmp_path: Path, settled: None) -> None:
     memory = DigestMemory(tmp_path / "deep" / "pictures.sqlite")
     files = [tmp_path / f"{number}.bin" for number in range(1200)]
     for number, path in enumerate(files):
         path.write_text(str(number))
     assert memory.lookup(files) == [None] * len(files)
-    memory.add(Read(path, stamp_of(path) or Stamp(0, 0), path.name.encode()) for path in files)
+    memory.add(Read(path, stamp_of(path), path.name.encode()) for path in files)
     assert DigestMemory(memory.path).lookup(files) == [path.name.encode() for path in files]
     files[3].write_text("changed")
     files[4].unlink()
     assert DigestMemory(memory.path).lookup(files[:6]) == [b"0.bin", b"1.bin", b"2.bin", None, None, b"5.bin"]
+    assert memory.last(files[:6]) == [f"{number}.bin".encode() for number in range(6)]
+
+
+def replaced(path: Path, other: Path, way: str) -> None:
+    """Put the picture ``other`` in the place of ``path``, with its size and its time of writing."""
+    status = path.stat()
+    assert other.stat().st_size == status.st_size
+    if way == "written over":
+        path.write_bytes(other.read_bytes())
+    elif way == "moved there":
+        other.replace(path)
+    elif way == "a copy moved there":
+        shutil.copy2(other, path.with_suffix(".new")).replace(path)
+    elif way == "a link turned":
+        path.unlink()
+        path.symlink_to(other)
+    elif way == "folders change names":  # which changes no time of any file
+        for folder, name in ((path.parent, "aside"), (other.parent, path.parent.name)):
+            folder.rename(folder.with_name(name))
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+@pytest.mark.parametrize("way", ["written over", "moved there", "a copy moved there", "a link turned", "folders change names"])
+def test_a_picture_of_the_same_size_and_time_gets_its_own_features(way: str, backbone: Backbone, tmp_path: Path, settled: None) -> None:
+    path, other = tmp_path / "one" / "a.bmp", tmp_path / "two" / "a.bmp"
+    for place, colour in ((path, "red"), (other, "blue")):
+        place.parent.mkdir()
+        Image.new("RGB", (30, 40), colour).save(place)
+    os.utime(other, ns=(path.stat().st_atime_ns, path.stat().st_mtime_ns))
+    before = extract_features([path], backbone, store=tmp_path / "cache").gather([0])
+    replaced(path, other, way)
+    after = extract_features([path], backbone, store=tmp_path / "cache").gather([0])
+    assert not torch.equal(before.map, after.map)
+    assert_same(after, direct(backbone, [Image.new("RGB", (30, 40), "blue")]))
+
+
+def test_a_file_that_changed_a_moment_ago_is_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Written, read and written again within one tick of the file system's clock, it has the same stamp."""
+    (tmp_path / "a.bin").write_text("1")
+    assert stamp_of(tmp_path / "a.bin") is None
+    now = time.time_ns()
+    monkeypatch.setattr(time, "time_ns", lambda: now + digests.FRESH_NS)
+    assert stamp_of(tmp_path / "a.bin") is not None
+
+
+def test_a_restored_folder_is_read_but_not_computed_and_asks_for_no_space(
+    backbone: Backbone, paths: list[Path], tmp_path: Path, encoded: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extract_features(paths, backbone, store=tmp_path / "cache")
+    before = paths[0].parent
+    shutil.copytree(before, tmp_path / "backup")
+    shutil.rmtree(before)
+    shutil.move(tmp_path / "backup", before)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
+    assert len(extract_features(paths, backbone, store=tmp_path / "cache")) == COUNT
+    assert sum(encoded) == COUNT
+
+
+def test_the_memory_of_earlier_versions_is_taken_over(
+    backbone: Backbone, paths: list[Path], tmp_path: Path, encoded: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It knew no time of change, so its files are read once more; nothing is computed again and no space asked for."""
+    store = open_store(backbone, tmp_path)
+    extract_features(paths, backbone, store=store)
+    place = store.folder.parent / "pictures.sqlite"
+    place.unlink()
+    with closing(sqlite3.connect(place)) as connection, connection:
+        connection.execute("CREATE TABLE pictures (path TEXT PRIMARY KEY, size INTEGER, modified INTEGER, digest BLOB) WITHOUT ROWID")
+        rows = [(str(path), path.stat().st_size, path.stat().st_mtime_ns, content_digest(path.read_bytes())) for path in paths]
+        connection.executemany("INSERT INTO pictures VALUES (?, ?, ?, ?)", rows)
+    memory = DigestMemory(place)
+    assert memory.lookup(paths) == [None] * COUNT
+    assert None not in memory.last(paths)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
+    extract_features(paths, backbone, store=open_store(backbone, tmp_path))
+    assert sum(encoded) == COUNT
 
 
 def test_a_damaged_memory_is_made_anew(tmp_path: Path) -> None:

@@ -231,3 +231,26 @@ def test_a_store_being_written_is_not_evicted(tmp_path: Path) -> None:
         process.communicate("", timeout=60)
     assert len(evict(tmp_path, everything=True)) == 1
     assert not folder.exists()
+
+
+def test_a_store_that_is_evicted_before_its_writer_begins_is_made_anew(tmp_path: Path) -> None:
+    """Opened, then deleted by ``taglens cache`` while another writer is waited for: nothing is taken from rows that are gone."""
+    folder = features_folder(tmp_path) / "gone"
+    store = filled(folder, range(3))
+    assert len(evict(tmp_path, everything=True)) == 1
+    with store.writing():
+        assert store.missing([key(0), key(5)]) == [key(0), key(5)]
+        store.append([key(5)], values(5))
+    again = opened(folder)
+    assert [again.rows([key(number)])[0] for number in (0, 5)] == [-1, 0]
+    np.testing.assert_allclose(again.gather(np.array([0])).pooled, values(5)[:, 0].astype(np.float32))
+    assert "some" in (folder / "store.json").read_text()
+
+
+def test_a_store_that_vanished_under_its_reader_is_said(tmp_path: Path) -> None:
+    folder = features_folder(tmp_path) / "gone"
+    filled(folder, range(3))
+    reader = opened(folder)
+    evict(tmp_path, everything=True)
+    with pytest.raises(OutputError, match="was deleted meanwhile; run the same command again"):
+        reader.gather(np.array([1]))

@@ -155,6 +155,7 @@ def test_wrong_settings(setting: str, amount: float, words: str) -> None:
         ("dualcoop", [1, 0, -1]),
         ("csl", [1, 0, -1]),
         ("voc", [1, -1, 0]),  # 0 = difficult
+        ("chexpert", [1, 0, -1]),  # -1 = mentioned as uncertain
     ],
 )
 def test_codes_of_projects(project: str, values: list[int]) -> None:
@@ -168,4 +169,6 @@ def test_wrong_codes() -> None:
         from_codes([[1]], "dualcop")
     with pytest.raises(TableError, match=r"labels of hcp are 1, -1, 0, came 2 at \(0, 1\)"):
         from_codes([[1, 2]], "hcp")
-    assert set(CODES) == {"taglens", "hcp", "dualcoop", "csl", "voc"}
+    with pytest.raises(TableError, match="labels of openimages are 1, 0, came -1"):
+        from_codes([[-1]], "openimages")
+    assert set(CODES) == {"taglens", "hcp", "dualcoop", "csl", "voc", "openimages", "chexpert", "nuswide", "cub"}

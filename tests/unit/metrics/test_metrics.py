@@ -1,7 +1,6 @@
 """Small cases by hand, wording of errors, size and speed."""
 
 import json
-import sys
 import time
 
 import numpy as np
@@ -9,7 +8,7 @@ import pytest
 
 from taglens.errors import TagLensError
 from taglens.labels.states import PartialLabels
-from taglens.metrics import average_precision, checking, evaluate, precision_recall_f1
+from taglens.metrics import auroc, average_precision, by_class, checking, evaluate, mean_f, precision_recall_f1
 from taglens.metrics.calibration import expected_calibration_error
 
 P = np.array([[0.9, 0.2, 0.4], [0.8, 0.6, 0.3], [0.3, 0.7, 0.2], [0.1, 0.5, 0.1]])
@@ -24,6 +23,30 @@ def test_average_precision_by_hand():
     rising = np.array([[0.9], [0.8], [0.7]]), np.array([[0], [1], [1]])
     assert average_precision(*rising)[0] == pytest.approx((1 / 2 + 2 / 3) / 2)
     assert average_precision(*rising, interpolated=True)[0] == pytest.approx(2 / 3)
+
+
+def test_auroc_by_hand():
+    # class 0: of the 4 pairs of a positive and a negative one is in the wrong order; class 1: none; class 2 has no positive
+    np.testing.assert_allclose(auroc(P, S), [3 / 4, 1.0, np.nan])
+    assert auroc(np.full((3, 1), 0.5), np.array([[1], [0], [0]]))[0] == 0.5  # all tied is no order at all
+    assert np.isnan(auroc(np.array([[0.9], [0.1]]), np.array([[1], [-1]]))[0])  # nothing could be wrong
+
+
+def test_macro_f1_and_f2_by_hand():
+    found = mean_f(P, S)
+    # class 0: 1 right of 2 predicted, 2 present; class 1: 1 right of 2 predicted, 1 present; class 2 is left out
+    assert found.macro_F1 == pytest.approx((2 / 4 + 2 / 3) / 2)
+    # 5 right / (4 present + predicted): picture 0 all right, 1 has a wrong tag more, 2 misses its tag, 3 has none to find
+    assert pytest.approx((1 + 5 / 6 + 0) / 3) == found.F2
+    assert np.isnan(mean_f(P, np.where(S == 0, -1, S)).F2)  # without a known absent cell nothing could be wrong
+
+
+def test_the_mean_auroc_of_named_classes_needs_all_of_them():
+    found = evaluate(P, S, ["a", "b", "c"])
+    assert found.mean_auroc(["a", "b"]) == pytest.approx(7 / 8) == found.AUROC
+    assert np.isnan(found.mean_auroc(["a", "c"]))  # c has no known positive
+    assert np.isnan(found.mean_auroc(["a", "elsewhere"]))
+    assert np.isnan(found.mean_auroc([]))
 
 
 def test_f1_by_hand():
@@ -70,9 +93,8 @@ def test_classes_shared_among_cores_change_nothing(monkeypatch, cores, labels, i
     draw = np.random.default_rng(4)
     p, s = draw.random((6_000, labels)).astype(np.float32), draw.integers(-1, 2, (6_000, labels)).astype(np.int8)
     alone = average_precision(p, s, interpolated)
-    module = sys.modules[average_precision.__module__]
-    monkeypatch.setattr(module, "WORTH_THREADS", 0)
-    monkeypatch.setattr(module, "cores", lambda: cores)
+    monkeypatch.setattr(by_class, "WORTH_THREADS", 0)
+    monkeypatch.setattr(by_class, "cores", lambda: cores)
     np.testing.assert_array_equal(average_precision(p, s, interpolated), alone)
 
 
@@ -80,12 +102,14 @@ def test_json_of_an_evaluation():
     found = evaluate(P, S, ["dog", "cat", "fog"], thresholds=[0.2, 0.6, 0.9]).to_json()
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert found["classes_without_positives"] == ["fog"]
-    assert found["per_class"]["fog"] == {"ap": None, "ap_interpolated": None, "positives": 0, "negatives": 3}
+    assert found["per_class"]["fog"] == {"ap": None, "ap_interpolated": None, "auroc": None, "positives": 0, "negatives": 3}
     assert found["per_class"]["dog"]["ap"] == pytest.approx(100 * 5 / 6)
     assert found["mAP"] == pytest.approx(100 * (5 / 6 + 1) / 2)
     assert found["mAP_interpolated"] >= found["mAP"]
     assert {"CP", "CR", "CF1", "OP", "OR", "OF1", "CF1_top3", "OF1_top3", "OF1_top3_plain", "CF1_thresholds", "ECE"} <= found.keys()
     assert found["CR_thresholds"] == 100
+    assert found["AUROC"] == pytest.approx(100 * (3 / 4 + 1) / 2)
+    assert {"macro_F1", "F2", "macro_F1_thresholds", "F2_thresholds"} <= found.keys()
 
 
 def test_top_three_by_hand():
@@ -109,13 +133,18 @@ ONLY_PRESENT, BOTH = np.array([[0.9], [0.2], [0.6]]), np.array([[0.9, 0.9], [0.2
     [
         (
             [[1], [1], [1]],
-            "mAP mAP_interpolated CP CF1 OP OF1 ECE",
+            "mAP mAP_interpolated AUROC CP CF1 OP OF1 macro_F1 F2 ECE",
             {"CR": 200 / 3, "OR": 200 / 3},
             "from present cells alone: recall only",
         ),
-        ([[1], [-1], [-1]], "mAP CP CF1 OP OF1 ECE", {"CR": 100, "OR": 100}, "unknown cells are not absent ones"),
-        ([[0], [0], [0]], "mAP CP CR CF1 OP OR OF1", {"ECE": 100 * (0.9 + 0.2 + 0.6) / 3}, "absent cells alone: calibration only"),
-        ([[-1], [-1], [-1]], "mAP CP CR CF1 OP OR OF1 ECE", {}, "nothing at all"),
+        ([[1], [-1], [-1]], "mAP AUROC CP CF1 OP OF1 macro_F1 F2 ECE", {"CR": 100, "OR": 100}, "unknown cells are not absent ones"),
+        (
+            [[0], [0], [0]],
+            "mAP AUROC CP CR CF1 OP OR OF1 macro_F1 F2",
+            {"ECE": 100 * (0.9 + 0.2 + 0.6) / 3},
+            "absent cells alone: calibration only",
+        ),
+        ([[-1], [-1], [-1]], "mAP AUROC CP CR CF1 OP OR OF1 macro_F1 F2 ECE", {}, "nothing at all"),
     ],
 )
 def test_one_kind_of_label_alone(states, undefined, defined, reason):

@@ -363,3 +363,24 @@ def test_mean_over_classes_with_ten_positives():
     assert (row["mAP_10"], row["classes_10"]) == (50.0, 2)
     empty = summary_row({"method": "x", "known": 0.1, "seed": 0, "mAP": None, "per_class": {}})
     assert empty["mAP_10"] is None
+
+
+@pytest.mark.slow
+def test_an_interruption_does_not_wait_for_a_long_training(tmp_path):
+    """Lightning turns a plain termination into one at the end of the training: a sweep once took minutes to end."""
+    line = ["sweep", "scenes:60", "--methods", "coop", "--known", "0.5", "--tuning-fits", "0", "--training.epochs", "100000"]
+    command = [sys.executable, "-m", "taglens.cli.main", *line, "--jobs", "1", "--out", str(tmp_path / "sweep")]
+    process = _started(command, os.environ | {"OMP_NUM_THREADS": "1"}, until="about")
+    workers = _wait_for_children(process.pid)
+    time.sleep(15)  # into the training
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert not any(_alive(worker) for worker in workers)
+
+
+def _wait_for_children(pid):
+    deadline = time.monotonic() + 60
+    while not (found := _children(pid)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return found

@@ -1,8 +1,9 @@
 """From what a file says to a :class:`LabelTable`: names checked, images that come twice merged, every problem with its row."""
 
+import os
 import posixpath
 from dataclasses import dataclass, replace
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,9 +91,16 @@ def _name_message(name: str, images: Path | None) -> str | None:
         return None
     if ".." in name.replace("\\", "/").split("/"):
         return f"expected a picture inside the images folder {images}, came {name!r}; leave out one of the two"
-    if posixpath.isabs(name) or PureWindowsPath(name).is_absolute():
+    if _leads_out(name):  # a path of another machine leads nowhere: its picture is looked for in the folder
         return f"expected a picture relative to the images folder {images}, came the absolute path {name!r}; leave out one of the two"
     return None
+
+
+def _leads_out(name: str) -> bool:
+    try:
+        return os.path.isabs(name) and os.path.exists(name)
+    except ValueError:  # a zero byte
+        return True
 
 
 def _merge(raw: RawTable) -> tuple[NDArray[np.int64], list[Problem]]:

@@ -7,6 +7,8 @@ Source: Label Studio's documentation, "Label Studio JSON format" and "Import pre
 """
 
 import json
+import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,11 +25,14 @@ from taglens.outputs import atomic_path, write_text
 LOCAL_FILES = "/data/local-files/?d="
 """Where Label Studio serves files of its machine, when LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED is true."""
 
+_ADDRESS = re.compile(r"(https?|s3|gs|azure-blob)://")
+"""What Label Studio loads as it is."""
+
 
 def write_label_studio(table: LabelTable, path: Path, *, prefix: str = LOCAL_FILES, force: bool = False) -> Path:
     """Write tasks to ``path`` and, beside it, the labeling configuration with the suffix .xml, whose path is returned.
 
-    ``prefix`` is put before the picture's name to make the address from which Label Studio loads it.
+    ``prefix`` is put before the picture's way from :func:`served_folder` to make the address from which Label Studio loads it.
     """
     with atomic_path(path, force=force) as temporary, temporary.open("w", encoding="utf-8") as file:
         file.write("[")
@@ -49,12 +54,39 @@ def labeling_config(classes: tuple[str, ...]) -> str:
     return f'<View>\n  <Image name="image" value="$image"/>{lists}\n</View>\n'
 
 
+def served_folder(table: LabelTable) -> Path | None:
+    """Return the folder from which addresses of pictures count: the table's, or the one that holds all where names lead out of it."""
+    if table.root is None or not any(map(_leads_out, _files(table))):
+        return table.root
+    return Path(os.path.commonpath([os.path.dirname(os.path.abspath(table.path(row))) for row in range(len(table))]))
+
+
+def _files(table: LabelTable) -> Iterator[str]:
+    return (table.files.get(name, name) for name in table.images)
+
+
+def _leads_out(name: str) -> bool:
+    return not _ADDRESS.match(name) and (os.path.isabs(name) or os.path.normpath(name).split(os.sep)[0] == os.pardir)
+
+
+def _addresses(table: LabelTable, prefix: str) -> Iterator[str]:
+    """Yield an address for each picture: what is one already, else ``prefix`` and the way from :func:`served_folder`, without ``..``."""
+    folder = served_folder(table)
+    for row, name in enumerate(_files(table)):
+        if _ADDRESS.match(name):
+            yield name
+        elif folder is None or folder == table.root:
+            yield prefix + quote(os.path.normpath(name).replace(os.sep, "/"))
+        else:
+            yield prefix + quote(Path(os.path.relpath(os.path.abspath(table.path(row)), folder)).as_posix())
+
+
 def _tasks(table: LabelTable, prefix: str) -> Iterator[dict[str, Any]]:
     filled = table.of_kind("predicted")
-    for row, name in enumerate(table.images):
+    for row, (name, address) in enumerate(zip(table.images, _addresses(table, prefix), strict=True)):
         values = table.labels.values[row]
         known = {list_: _names(table, (values == state) & ~filled[row]) for list_, state in LISTS.items()}
-        task: dict[str, Any] = {"data": {"image": prefix + quote(name), "taglens_image": name, "taglens_known": known}}
+        task: dict[str, Any] = {"data": {"image": address, "taglens_image": name, "taglens_known": known}}
         if table.splits is not None:
             task["data"]["taglens_split"] = table.splits[row]
         if row == 0:

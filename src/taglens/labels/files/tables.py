@@ -25,7 +25,8 @@ READERS: dict[str, Callable[[Path, TableOptions], RawTable]] = {
     ".txt": read_csv,
     ".xlsx": read_excel,
 }
-_WRITTEN = (".csv", ".json", ".parquet")
+WRITTEN = (".csv", ".json", ".parquet")
+"""Suffixes of the tables that are written."""
 EXPECTED = "a .csv, .parquet or .json file"
 
 
@@ -69,7 +70,7 @@ def write_table(table: LabelTable, path: Path, *, force: bool, form: Form, for_s
         case ".json":
             write_json_table(table, path, force=force)
         case _:
-            raise _unknown_suffix(path, _WRITTEN)
+            raise _unknown_suffix(path, WRITTEN)
 
 
 def _reader(path: Path) -> Callable[[Path, TableOptions], RawTable]:

@@ -12,6 +12,7 @@ from taglens.gaussian_process import MOST_DUAL, Landmarks, batches
 from taglens.labels.states import NEGATIVE, POSITIVE, UNKNOWN, PartialLabels
 from taglens.methods.exact import ExactHead
 from taglens.training.config import Checked
+from taglens.training.costs import CELLS_TELLING, KERNEL_BYTES
 from taglens.training.data import FeatureRows, batches_of
 from taglens.training.exact.checked import Checking, Counts, Finding, find_checking
 from taglens.training.exact.choice import attended, choose_following, choose_weights
@@ -32,12 +33,8 @@ CLASSES_FOR_CHOICE = 128
 """Classes, evenly spread, that choose for all."""
 CELLS_FOR_CHECKING, CLASSES_FOR_CHECKING = 400, 24
 """Cells of a class, known or not, and classes that say what shares of the present and absent cells were checked."""
-CELLS_TELLING = 1_500
-"""Cells of a class in the last fit, where unknown ones say something: the known ones, and unknown ones at random up to this number."""
 ROUNDS = 2
 """Times the attention is made from the evidence of a fit."""
-_MEMORY = 1 << 30
-"""Bytes for the kernels of the classes that are solved together."""
 
 
 class ExactFit(NamedTuple):
@@ -101,7 +98,7 @@ class _Inference:
             cells = self.known[labels]
             if told:
                 cells = cells.clamp(min=min(CELLS_TELLING, len(self.states)))
-            for batch in batches(cells.tolist(), _MEMORY):
+            for batch in batches(cells.tolist(), KERNEL_BYTES):
                 self._infer(labels[batch], chosen, basis, logits)
         write_shared(self.method, self.pictures, self.landmarks)
         write_basis(self.method.deviation, basis, self.landmarks)

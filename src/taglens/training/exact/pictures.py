@@ -13,14 +13,13 @@ from torch.nn import functional
 from taglens.errors import TrainingError
 from taglens.gaussian_process import Landmarks, choose_landmarks
 from taglens.methods.exact import LANDMARKS
+from taglens.training.costs import POSITION_BYTES
 from taglens.training.data import FeatureRows
 
 RBF_LENGTH = 1.2
 """Length of the RBF kernel on pooled vectors, in units where these have root mean square length 1."""
 _BLOCK = 256
 """Pictures read at a time."""
-_KEPT_BYTES = 2**30
-"""Positions are kept in memory up to this size, and read again for every pass beyond it."""
 _LANDMARK_SAMPLE = 2048
 
 
@@ -81,7 +80,7 @@ class TrainingPictures:
             length = maps.norm(dim=-1).clamp(min=1e-12)
             block = PositionBlock(start, maps / length[..., None], length)
             size += 4 * maps.numel()
-            kept = None if kept is None or size > _KEPT_BYTES else [*kept, block]
+            kept = None if kept is None or size > POSITION_BYTES else [*kept, block]
             yield block
         self._kept = kept
 

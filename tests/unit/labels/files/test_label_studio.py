@@ -8,6 +8,7 @@ import pytest
 
 from taglens.cli.main import main
 from taglens.errors import TableError
+from taglens.labels.files.label_studio import served_folder, write_label_studio
 from taglens.labels.files.options import TableOptions
 from taglens.labels.files.tables import read_table
 from taglens.labels.left_out import LeftOut
@@ -249,3 +250,28 @@ def test_convert_says_what_was_left_out(tmp_path, capsys):
     (tmp_path / "export.json").write_text(json.dumps(tasks(choice("dog"), choice("cat", kind="rectanglelabels", x=1))))
     assert main(["convert", str(tmp_path / "export.json"), "--out", str(tmp_path / "back.csv")]) == 0
     assert "left out: 1 answers of type rectanglelabels" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "address"),
+    [
+        ("a b.jpg", "/x/?d=a%20b.jpg"),
+        ("./in/../a.jpg", "/x/?d=a.jpg"),
+        ("https://host.org/a.jpg?x=1", "https://host.org/a.jpg?x=1"),
+        ("s3://bucket/a.jpg", "s3://bucket/a.jpg"),
+    ],
+)
+def test_addresses_are_usable_there(tmp_path, name, address):
+    table = LabelTable((name,), ("dog",), PartialLabels(np.ones((1, 1), np.int8)), root=tmp_path)
+    write_label_studio(table, tmp_path / "t.json", prefix="/x/?d=")
+    assert json.loads((tmp_path / "t.json").read_text())[0]["data"]["image"] == address
+
+
+def test_addresses_of_pictures_beside_the_tables_folder_have_no_dots(tmp_path):
+    names = ("../photos/a.jpg", "../photos/in/b.jpg")
+    table = LabelTable(names, ("dog",), PartialLabels(np.ones((2, 1), np.int8)), root=tmp_path / "tables")
+    assert served_folder(table) == tmp_path / "photos"
+    write_label_studio(table, tmp_path / "t.json")
+    tasks = json.loads((tmp_path / "t.json").read_text())
+    assert [task["data"]["image"] for task in tasks] == ["/data/local-files/?d=a.jpg", "/data/local-files/?d=in/b.jpg"]
+    assert [task["data"]["taglens_image"] for task in tasks] == list(names), "and back the names are as they were"

@@ -1,0 +1,43 @@
+"""Cells of CSV tables that no spreadsheet takes for a formula, and back again, exactly.
+
+A spreadsheet computes what begins with ``=``, ``+``, ``-`` or ``@``, at the start of a cell or, where it splits lines at other signs than
+commas, behind such a sign. An apostrophe goes before each of them, and before an apostrophe in such a place, so that taking away the first
+one gives back what was there. A guarded table says so in its header, ``image:guarded``: other tables may have names with an apostrophe.
+"""
+
+import re
+from collections.abc import Iterable
+
+MARK = ":guarded"
+"""Behind the name of the column of pictures in a guarded table."""
+_PLACE = r"(^|[,;\t\r\n])( *)"
+_SIGNS = "=+\\-@'\uff1d\uff0b\uff0d\uff20"
+"""The wide forms are formulas to Japanese and Chinese versions."""
+UNGUARD = _PLACE + "'"
+"""Pattern of a guarded place, RE2 and Python alike; its first two groups stay."""
+_GUARD = re.compile(f"{_PLACE}(?=[{_SIGNS}])")
+_UNGUARD = re.compile(UNGUARD)
+
+
+def guard(cell: str) -> str:
+    """Return a cell that no spreadsheet computes.
+
+    >>> guard("=cmd|' /C calc'!A0"), guard("dog"), guard("a;=1")
+    ("'=cmd|' /C calc'!A0", 'dog', "a;'=1")
+    """
+    return _GUARD.sub(r"\1\2'", cell)
+
+
+def unguard(cell: str) -> str:
+    """Return what :func:`guard` was given."""
+    return _UNGUARD.sub(r"\1\2", cell)
+
+
+def guarded(row: Iterable[object]) -> list[str]:
+    """Return the cells of a row, guarded."""
+    return [guard(str(cell)) for cell in row]
+
+
+def marked(header: Iterable[str]) -> list[str]:
+    """Return the names of a guarded table's columns, guarded, the pictures' with the mark."""
+    return [f"image{MARK}" if name == "image" else guard(name) for name in header]
