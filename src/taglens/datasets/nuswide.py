@@ -7,6 +7,8 @@ files are those that TaI-DPT reads; ``Flickr`` as the folder of the pictures we 
 Chua et al., "NUS-WIDE: A Real-World Web Image Database from National University of Singapore", CIVR 2009.
 """
 
+from codecs import BOM_UTF8
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path, PureWindowsPath
 
@@ -45,8 +47,9 @@ def read_nuswide(
     listed = [PureWindowsPath(line).as_posix() for _, line in text_lines(listing)]
     concepts = find_file([root / "ConceptsList", root], ["Concepts81.txt"], "list of the concepts of NUS-WIDE")
     classes = tuple(line for _, line in text_lines(concepts))
-    folders = [root / "TrainTestLabels", root / "Groundtruth" / "TrainTestLabels", root]
-    columns = [_column(find_file(folders, [f"Labels_{concept}_{name}.txt"], f"labels of {concept!r}"), len(listed)) for concept in classes]
+    folder = picture_folder(None, root / "TrainTestLabels", root / "Groundtruth" / "TrainTestLabels", root)
+    there = {path.name: path for path in folder.iterdir()} if folder.is_dir() else {}
+    columns = [_column(there, folder, f"Labels_{concept}_{name}.txt", len(listed)) for concept in classes]
     values = from_codes(np.stack(columns, axis=1), "nuswide").values if columns else np.zeros((len(listed), 0), np.int8)
     merged = merge(listed, np.where(values == NEGATIVE, ABSENT[absent], values).astype(np.int8), where)
     labels = PartialLabels(merged.values)
@@ -70,12 +73,15 @@ def read_nuswide(
     return replace(table, warnings=(said(where, policy, table.labels), *merged.notes, *notes))
 
 
-def _column(path: Path, number: int) -> NDArray[np.bool_]:
-    """Return where one concept was chosen, (image,)."""
-    codes = path.read_bytes().split()  # at once: there are 81 files of 160,000 rows, each with a blank at its end
+def _column(there: Mapping[str, Path], folder: Path, name: str, number: int) -> NDArray[np.bool_]:
+    """Return where one concept was chosen, (image,), from the file ``name`` in ``folder``."""
+    if name not in there:
+        raise TableError(f"{folder}: no {name[:80]} there; expected a file for each concept of Concepts81.txt")
+    path = there[name]
+    codes = path.read_bytes().removeprefix(BOM_UTF8).split()  # at once: there are 81 files of 160,000 rows, each with a blank at its end
     if not {*codes} <= {b"0", b"1"}:
-        row, text = next((row, text) for row, text in text_lines(path) if text not in ("0", "1"))
-        raise TableError(f"{path}, row {row}: expected 0 or 1, came {text!r}; restore the official file")
+        row, text = next(((row, text) for row, text in text_lines(path) if text not in ("0", "1")), (1, "other bytes"))
+        raise TableError(f"{path}, row {row}: expected 0 or 1, came {text[:40]!r}; restore the official file")
     if len(codes) != number:
         raise TableError(
             f"{path}: expected {number:,} labels, one for each picture of the list, came {len(codes):,}; restore the official file"

@@ -5,6 +5,7 @@ Every reader says which split, which policy, and how many cells of each state, i
 
 import gzip
 import os
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from csv import DictReader
 from csv import Error as CsvError
@@ -18,6 +19,9 @@ from numpy.typing import NDArray
 from taglens.errors import TableError
 from taglens.labels.states import NEGATIVE, POSITIVE, UNKNOWN, PartialLabels
 from taglens.labels.table import LabelTable
+
+_UNREADABLE = (OSError, UnicodeDecodeError, EOFError, zlib.error)
+"""What a damaged text file raises, packed or not."""
 
 
 class Merged(NamedTuple):
@@ -37,7 +41,10 @@ def find_file(folders: Iterable[Path], patterns: Sequence[str], what: str) -> Pa
     """
     places = list(dict.fromkeys(folders))
     for pattern in patterns:
-        found = sorted({path for folder in places for path in folder.glob(pattern) if path.is_file()})
+        try:
+            found = sorted({path for folder in places for path in folder.glob(pattern) if path.is_file()})
+        except (NotImplementedError, OSError, ValueError):  # a split that no file can be called
+            found = []
         if len(found) > 1:
             raise TableError(f"{what}: {', '.join(map(str, found))} all fit; keep one of them in the folder")
         if found:
@@ -80,7 +87,7 @@ def csv_rows(path: Path, columns: Iterable[str]) -> Iterator[tuple[int, dict[str
                         f"{path}, row {reader.line_num}: another number of cells than the header has; restore the official file"
                     )
                 yield reader.line_num, row
-    except (OSError, UnicodeDecodeError, EOFError, CsvError) as error:
+    except (*_UNREADABLE, CsvError) as error:
         raise TableError(f"{path}: cannot be read ({error}); restore the official file") from error
 
 
@@ -93,7 +100,7 @@ def text_lines(path: Path) -> Iterator[tuple[int, str]]:
     try:
         with open_text(path) as file:
             yield from ((number, line.strip()) for number, line in enumerate(file, start=1) if line.strip())
-    except (OSError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         raise TableError(f"{path}: cannot be read ({error}); restore the official file") from error
 
 

@@ -23,13 +23,14 @@ from pyarrow.compute import binary_length, min_max
 
 from taglens.datasets.known_cells import KnownCells, closed, dense, known_cells
 from taglens.datasets.official import files_below, find_file, picture_folder, said, text_lines
-from taglens.errors import TableError
+from taglens.errors import TableError, unknown_name
 from taglens.labels.codes import from_codes
 from taglens.labels.left_out import left_out_of, sentence
 from taglens.labels.states import POSITIVE
 from taglens.labels.table import LabelTable
 
 _COLUMNS = ("ImageID", "Source", "LabelName", "Confidence")
+_SPLITS = ("train", "validation", "test")
 _TRAINABLE = "*classes-trainable.txt"
 _MACHINE = 2
 """Beside the states: a label that no person gave."""
@@ -60,6 +61,8 @@ def read_openimages(root: Path, split: str, hierarchy: bool = False, at_hand: bo
     Raises:
         TableError: a file is missing or damaged, an ImageID was turned into a number, or the table is too large to be held densely.
     """
+    if split not in _SPLITS:
+        raise TableError(str(unknown_name("split", split, _SPLITS)))
     folders = [Path(root), Path(root) / "annotations", Path(root) / "labels"]
     where = f"openimages {split}"
     patterns = [f"*{split}-annotations-human-imagelabels.csv", f"{split}/annotations-human.csv"]
@@ -141,7 +144,7 @@ def _rows(path: Path, mids: list[str]) -> _Rows:
                 identities = _identities(block.column("ImageID"), path, first)
                 parts.append((identities[keep], known[keep].astype(np.int32), kinds[keep] == POSITIVE))
                 first += block.num_rows
-    except (OSError, ArrowInvalid) as error:
+    except (OSError, ArrowInvalid, UnicodeDecodeError) as error:
         raise TableError(f"{path}: cannot be read as CSV ({error}); restore the official file") from error
     identity, known, positive = (np.concatenate(part) for part in zip(*parts, strict=True)) if parts else (np.zeros(0),) * 3
     return _Rows(identity.astype(np.uint64), known.astype(np.int64), positive.astype(bool), left_out)

@@ -137,22 +137,17 @@ def _is_heif(source: Path | str | BinaryIO) -> bool:
 
 
 def _heif(called: str) -> tuple[str, ...]:
-    """Return Pillow's name of HEIF once its decoder is there: that of pillow-heif, or of pi-heif, which is the same without an encoder.
+    """Return Pillow's name of HEIF once its decoder is there.
 
     Raises:
-        PictureError: neither is installed.
+        PictureError: pillow-heif is not installed.
     """
     if "HEIF" not in Image.OPEN:
         try:
-            from pillow_heif import register_heif_opener
-        except ImportError:
-            try:
-                from pi_heif import register_heif_opener
-            except ImportError as error:
-                raise PictureError(
-                    f"{called}: HEIF pictures need pillow-heif: pip install 'taglens[heif]'; or save them as JPEG"
-                ) from error
-        register_heif_opener()
+            import pillow_heif
+        except ImportError as error:
+            raise PictureError(f"{called}: HEIF pictures need pillow-heif: pip install 'taglens[heif]'; or save them as JPEG") from error
+        pillow_heif.register_heif_opener()
     return ("HEIF",)
 
 

@@ -38,7 +38,7 @@ def test_one_pass_of_the_default_backbone() -> None:
 
 def test_tags_alone_cost_their_unknown_cells_too() -> None:
     few, tags = (expected_costs(labels_of(5000, 100, 30, positives)) for positives in (15, 30))
-    assert tags.head_seconds > 5 * few.head_seconds
+    assert tags.head_seconds > 4 * few.head_seconds
 
 
 @given(st.integers(1, 3000), st.integers(1, 30), st.floats(0, 1))
@@ -50,7 +50,7 @@ def test_more_of_anything_costs_no_less(images: int, classes: int, share: float)
         assert found.memory_bytes > here.memory_bytes
         assert found.head_seconds >= here.head_seconds
         assert found.feature_seconds >= here.feature_seconds
-    assert here.memory_bytes > 12 * images * classes
+    assert here.memory_bytes > 30 * images * classes
 
 
 def test_an_estimate_needs_no_torch() -> None:
