@@ -208,7 +208,9 @@ def none_known(table):
 
 
 def moved(table):
-    return LabelTable(images=tuple(f"gone/{name}" for name in table.images), classes=CLASSES, labels=table.labels, root=table.root)
+    return LabelTable(
+        images=tuple(f"gone/{number}.jpg" for number in range(len(table))), classes=CLASSES, labels=table.labels, root=table.root
+    )
 
 
 REFUSED = {

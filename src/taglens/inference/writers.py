@@ -14,6 +14,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from taglens.errors import OutputError, TagLensError, unknown_name
+from taglens.labels.files.tags import written_tag
+from taglens.labels.states import POSITIVE
 from taglens.metrics.threshold import reached
 from taglens.outputs import atomic_path
 from taglens.spreadsheets import guarded, marked
@@ -121,10 +123,11 @@ def _write_tags(
 ) -> None:
     if uncertainty:
         raise OutputError("the tags form has no place for deviations; choose --format csv, jsonl or parquet")
-    bad = next((name for name in classes if "|" in name or name[0] in "!?"), None)
-    if bad is not None:
-        raise OutputError(f"the tags form cannot hold the class {bad!r}: '|' inside or '!', '?' in front; choose --format csv")
-    _write_lines(rows, ["image", "tags"], lambda row: [row.path, "|".join(_tags(row, classes, thresholds))], target, guard)
+
+    def cells(row: PredictedRow) -> list[object]:
+        return [row.path, "|".join(written_tag(name, POSITIVE) for name in _tags(row, classes, thresholds))]
+
+    _write_lines(rows, ["image", "tags"], cells, target, guard)
 
 
 def _write_lines(rows: Rows, header: list[str], cells: Callable[[PredictedRow], list[object]], target: IO[bytes], guard: bool) -> None:

@@ -44,7 +44,7 @@ def test_targets_that_are_none(wrong, said):
 
 def test_what_may_not_be_assumed_fills_nothing_but_for_an_audit():
     probabilities, labels, _ = table()
-    refused = Assumption(1.0, 1.0, "", "no sample")
+    refused = Assumption(1.0, 1.0, "", refused="no sample")
     for kind in ("table", "class", "average"):
         found = fill(probabilities, labels, Targets(guarantee=kind, npv=0.9), refused)
         assert [outcome.reason for _, outcome in found.outcomes()] == ["no sample", "no sample"]

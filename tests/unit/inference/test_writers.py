@@ -13,6 +13,8 @@ import pytest
 from taglens.errors import OutputError, TagLensError
 from taglens.inference import writers
 from taglens.inference.writers import form_of, write_predictions
+from taglens.labels.files.tags import written_tag
+from taglens.labels.states import POSITIVE
 from taglens.labels.table import LabelTable
 
 CLASSES = ("dog", 'odd "name", é')
@@ -40,7 +42,7 @@ def test_csv_keeps_every_float32(tmp_path):
 
 def test_tags_form_is_a_label_table(tmp_path):
     write_predictions(ROWS, CLASSES, HALF, tmp_path / "p.csv", "tags")
-    assert [row["tags"] for row in read_csv(tmp_path / "p.csv")] == ["dog", CLASSES[1]]
+    assert [row["tags"] for row in read_csv(tmp_path / "p.csv")] == ["dog", written_tag(CLASSES[1], POSITIVE)]
     assert set(LabelTable.read(tmp_path / "p.csv").classes) == set(CLASSES)
 
 
@@ -115,8 +117,12 @@ def test_errors_say_what_to_do(tmp_path):
     assert (tmp_path / "p.csv").read_text() == "mine"
     with pytest.raises(TagLensError, match="unknown format 'json'; did you mean 'jsonl'"):
         write_predictions(ROWS, CLASSES, HALF, tmp_path / "q", "json")
-    with pytest.raises(OutputError, match=r"tags form cannot hold the class 'a\|b'"):
-        write_predictions(ROWS, ("a|b", "c"), HALF, tmp_path / "q", "tags")
+
+
+@pytest.mark.parametrize("classes", [("a|b", "c"), ("!a", "?b"), ("a, b", "c;d")], ids=["separator", "marks", "other separators"])
+def test_tags_hold_every_name(tmp_path, classes):
+    write_predictions(ROWS, classes, HALF, tmp_path / "p.csv", "tags")
+    assert set(LabelTable.read(tmp_path / "p.csv").classes) == set(classes)
 
 
 def test_for_spreadsheets_no_name_is_a_formula_and_tags_read_back(tmp_path):
