@@ -25,6 +25,7 @@ ROWS = (
     "learner",
     "learner_size",
     "learner_gpu",
+    "completion",
     "predict",
     "picture_scaling",
     "decoding",

@@ -148,8 +148,12 @@ def test_save_and_load_give_equal_logits(backbone, features, case, tmp_path):
     recognizer = build(backbone, case)
     recognizer.save(tmp_path)
     loaded = Recognizer.load(tmp_path, backbone=backbone)
-    assert torch.equal(logits(loaded, features), logits(recognizer, features))
     assert loaded.classes == CLASSES
+    saved, read = recognizer.method.state_dict(), loaded.method.state_dict()
+    assert saved.keys() == read.keys()
+    assert all(torch.equal(read[name], saved[name]) for name in saved)
+    # not to the bit: where the arrays lie in memory decides which of a processor's ways adds their products
+    torch.testing.assert_close(logits(loaded, features), logits(recognizer, features), rtol=1e-6, atol=1e-5)
 
 
 def test_a_batch_without_known_labels_costs_nothing(backbone, features, case, monkeypatch):

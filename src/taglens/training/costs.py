@@ -16,9 +16,9 @@ from taglens.labels.states import PartialLabels
 
 CELLS_TELLING = 1_000
 """Cells of a class in the last fit, where unknown ones say something: the known ones, and unknown ones at random up to this number."""
-KERNEL_BYTES = 1 << 30
+KERNEL_BYTES = 1 << 29
 """Of the kernels of the classes that are solved together."""
-POSITION_BYTES = 1 << 30
+POSITION_BYTES = 3 << 28
 """Positions are kept in memory up to this size, and read again for every pass beyond it."""
 _POSITIONS, _CHANNELS = 49, 512
 """Of the default backbone, RN101 at 224."""

@@ -76,13 +76,15 @@ def choose_following(problem: Problem, fit: Fit, base: Float[Tensor, "label chan
     """Return lambda with the lowest leave-one-out loss, the fit with it, and the losses of all; a change must exceed its noise."""
     shared = problem.shared_kernel(fit.weights)
     evidence = fit.evidence_for_positions()
-    fits = {following: attended(problem, fit, base, evidence, following, shared) if following else fit for following in FOLLOWING}
-    gains = {following: -found.losses() for following, found in fits.items()}
-    chosen = 1.0
-    for following in FOLLOWING:
-        if better(gains[following], gains[chosen]):
-            chosen = following
-    return chosen, fits[chosen], {following: -float(gain.sum()) for following, gain in gains.items()}
+    chosen, best = 1.0, attended(problem, fit, base, evidence, 1.0, shared)
+    gains = {chosen: -best.losses()}
+    for following in FOLLOWING:  # one by one: a fit is as large as its kernels
+        if following not in gains:
+            found = attended(problem, fit, base, evidence, following, shared) if following else fit
+            gains[following] = -found.losses()
+            if better(gains[following], gains[chosen]):
+                chosen, best = following, found
+    return chosen, best, {following: -float(gains[following].sum()) for following in FOLLOWING}
 
 
 def attended(

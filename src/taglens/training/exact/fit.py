@@ -29,7 +29,7 @@ CELLS_FOR_ATTENTION = 600
 """The same for learning where to look: more changed nothing that could be seen (docs/log.md)."""
 FEWEST_OF_EACH = 5
 """Labels of each kind in that sample that a class needs to take part in the choice."""
-CLASSES_FOR_CHOICE = 128
+CLASSES_FOR_CHOICE = 64
 """Classes, evenly spread, that choose for all."""
 CELLS_FOR_CHECKING, CLASSES_FOR_CHECKING = 400, 24
 """Cells of a class, known or not, and classes that say what shares of the present and absent cells were checked."""

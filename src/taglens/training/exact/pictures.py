@@ -74,13 +74,14 @@ class TrainingPictures:
             yield from self._kept
             return
         kept: list[PositionBlock] | None = []
-        size = 0
         for start in range(0, len(self._rows), _BLOCK):
             maps = self._features.gather(self._rows[start : start + _BLOCK]).map
             length = maps.norm(dim=-1).clamp(min=1e-12)
             block = PositionBlock(start, maps / length[..., None], length)
-            size += 4 * maps.numel()
-            kept = None if kept is None or size > POSITION_BYTES else [*kept, block]
+            if kept is not None and 4 * maps[0].numel() * len(self) <= POSITION_BYTES:
+                kept.append(block)
+            else:
+                kept = None
             yield block
         self._kept = kept
 
