@@ -34,6 +34,7 @@ def workplace(tmp_path_factory):
     (folder / "new-photos").mkdir()
     for copy in ("new-photos/one.jpg", "new-photos/two.jpg", "photo.jpg"):
         (folder / copy).write_bytes(Path(table.path(len(copy) % 5)).read_bytes())
+    (folder / "kinds.txt").write_text("sun | moon <= 1\n")  # how-to/relations.md
     tiny_sets.write_all(folder)  # how-to/data-sets.md
     return folder
 

@@ -19,6 +19,8 @@ from taglens.labels.inspection import ClassCounts, Problem, class_counts, label_
 from taglens.labels.table import LabelTable
 from taglens.outputs import size_words
 from taglens.parallel import memory_here
+from taglens.relations.file import beside, examine_relations
+from taglens.relations.provenance import close_table, contradictions, implied_words
 from taglens.training.costs import Costs, duration_words, expected_costs
 
 _SCREEN, _FRAME = 50, 15
@@ -41,6 +43,8 @@ class Inspect:
     part: Part = "all"
     """Part of the data to look at."""
     options: ReadOptions = field(default_factory=DataOptions)
+    relations: Path | None = None
+    """File of relations between classes, such as: terrier > dog > animal, day | night = 1. None: relations.txt beside the table, if any."""
     check_pictures: bool = False
     """Open every picture, not only look whether it is there: slower, finds damaged files."""
     most: int | None = None
@@ -64,7 +68,8 @@ def run(config: Inspect) -> int:
     errors = _print_problems(config, problems, listed[1])
     if errors:
         return 1
-    say_next("train", config.data, *typed(config.options), "--out", "runs/mine")
+    related = () if config.relations is None else ("--relations", str(config.relations))
+    say_next("train", config.data, *typed(config.options), *related, "--out", "runs/mine")
     return 0
 
 
@@ -81,6 +86,7 @@ def _table_problems(reading: Reading, config: Inspect) -> list[Problem]:
     reported = {problem.at(Path(config.data)) for problem in reading.problems}
     problems = [Problem(warning, level="warning") for warning in table.warnings if warning not in reported]
     problems += label_problems(table.labels, table.classes)
+    problems += _relation_problems(reading, config)
     problems += [Problem(message, level="warning") for message in _cost_warnings(expected_costs(table.labels))]
     rows = None if reading.rows is None else reading.rows.tolist()
     looking = picture_problems(table, rows, open_each=config.check_pictures)
@@ -89,6 +95,22 @@ def _table_problems(reading: Reading, config: Inspect) -> list[Problem]:
     if missing and (hint := why_missing(table)) is not None:
         problems.append(Problem(hint))
     return problems + missing
+
+
+def _relation_problems(reading: Reading, config: Inspect) -> list[Problem]:
+    """Say what the relations settle, and return what is wrong with them and which pictures contradict them."""
+    table, path = reading.table, config.relations or beside(config.data)
+    if path is None or table is None:
+        return []
+    relations, wrong = examine_relations(path, table.classes)
+    if relations is None:
+        return [Problem(problem.at(path)) for problem in wrong]
+    closed, closure = close_table(table, relations)
+    count = len(relations.all)
+    line = f"{path}: {count:,} relation{'s' * (count != 1)}; {implied_words(table, closed)}"
+    output().print(escape(line), soft_wrap=True)
+    rows = None if reading.rows is None else reading.rows.tolist()
+    return contradictions(table, relations, closure, rows)
 
 
 def _cost_warnings(costs: Costs) -> list[str]:
@@ -111,8 +133,9 @@ def _cost_warnings(costs: Costs) -> list[str]:
 def _print_table(config: Inspect, table: LabelTable, listed: int) -> None:
     console = output()
     counts = class_counts(table)
-    sourced = any(count.predicted or count.reviewed for count in counts)
-    headings = ["positive", "negative", "unknown", *(["given", "predicted", "reviewed"] if sourced else [])]
+    sources = ["given", "predicted", "reviewed"] + (["implied"] if any(count.implied for count in counts) else [])
+    sourced = any(count.given < count.positive + count.negative for count in counts)
+    headings = ["positive", "negative", "unknown", *(sources if sourced else [])]
     console.print(escape(f"{config.data}: {len(table):,} pictures, {len(counts)} classes"), soft_wrap=True)
     shown = Table("class")
     for heading in headings:

@@ -76,7 +76,7 @@ def complete_table(config: CompleteConfig, *, progress: bool = False, say: Calla
     read = table.rows(features.kept)
     part = PreparedPart(table=read, features=features, whole=table)
     scores = judge_cells(recognizer, trained, part, read.labels, config, progress=progress, say=say)
-    reviewed = read.of_kind("reviewed")
+    reviewed = read.of_kind("reviewed", "implied")
     targets = config.targets
     assumption = find_assumption(scores, read.labels.values, reviewed, table.classes, targets.robust, pooled_vectors(features))
     filling = fill(scores.probabilities, read.labels, targets, assumption, reviewed=reviewed, seed=config.seed)

@@ -49,7 +49,7 @@ def _find(config: CompleteConfig, say: Callable[[str], None]) -> TagGuarantees:
     read = table.rows(features.kept)
     part = PreparedPart(table=read, features=features, whole=table)
     scores = judge_cells(recognizer, trained, part, read.labels, config, say=say)
-    return guarantees_from(scores, read.labels, read.of_kind("reviewed"), table.classes, pooled_vectors(features))
+    return guarantees_from(scores, read.labels, read.of_kind("reviewed", "implied"), table.classes, pooled_vectors(features))
 
 
 def guarantees_from(

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from taglens.errors import TableError
+from taglens.labels.origins import KINDS
 from taglens.labels.states import PartialLabels
 from taglens.labels.table import LabelTable
 from taglens.visible import hidden_signs
@@ -56,18 +57,19 @@ class ClassCounts:
     negative: int
     unknown: int
     given: int
-    """Known labels that the data gave; the next two say where the others come from."""
+    """Known labels that the data gave; the others say where the others come from."""
     predicted: int
     reviewed: int
+    implied: int = 0
 
 
 def class_counts(table: LabelTable) -> tuple[ClassCounts, ...]:
     """Count the labels of every class by state, and the known ones by source."""
     states = table.labels.counts()
     known = table.labels.known
-    kinds = np.array([("given", "predicted", "reviewed").index(origin.kind) for origin in table.origins])
+    kinds = np.array([KINDS.index(origin.kind) for origin in table.origins])
     index = np.zeros(table.labels.shape, dtype=np.int16) if table.origin_index is None else table.origin_index
-    sources = [np.count_nonzero(known & (kinds[index] == kind), axis=0) for kind in range(3)]
+    sources = [np.count_nonzero(known & (kinds[index] == kind), axis=0) for kind in range(len(KINDS))]
     rows = zip(table.classes, *states, *sources, strict=True)
     return tuple(ClassCounts(str(name), *(int(count) for count in counts)) for name, *counts in rows)
 

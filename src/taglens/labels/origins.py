@@ -1,4 +1,4 @@
-"""Where a label came from: given by the data, predicted by a run, or reviewed by somebody."""
+"""Where a label came from: given by the data, predicted by a run, reviewed by somebody, or implied by another label of the picture."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from taglens.errors import TableError, unknown_name
 
-KINDS = ("given", "predicted", "reviewed")
+KINDS = ("given", "predicted", "reviewed", "implied")
 
 
 class _Origin(NamedTuple):
@@ -19,7 +19,7 @@ class _Origin(NamedTuple):
 
 
 class Origin(_Origin):
-    """Where labels came from: ``kind`` given, predicted or reviewed; ``by`` a run or a person; ``time`` in ISO 8601.
+    """Where labels came from: ``kind`` given, predicted, reviewed or implied; ``by`` a run, a person or a class; ``time`` in ISO 8601.
 
     Raises:
         TagLensError: an unknown kind, or a part with ``|`` or a line break, which the written form could not keep apart.

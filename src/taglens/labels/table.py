@@ -139,11 +139,11 @@ class LabelTable:
             raise TableError(str(unknown_name("split", name, self.split_names)))
         return self.rows(np.array([split == name for split in self.splits]))
 
-    def of_kind(self, kind: str) -> NDArray[np.bool_]:
-        """Return where the known labels' source is given, predicted or reviewed, (image, label)."""
+    def of_kind(self, *kinds: str) -> NDArray[np.bool_]:
+        """Return where the known labels' source is one of ``kinds``: given, predicted, reviewed, implied; (image, label)."""
         if self.origin_index is None:
-            return self.labels.known if kind == GIVEN.kind else np.zeros(self.labels.shape, dtype=bool)
-        wanted = np.array([origin.kind == kind for origin in self.origins])
+            return self.labels.known if GIVEN.kind in kinds else np.zeros(self.labels.shape, dtype=bool)
+        wanted = np.array([origin.kind in kinds for origin in self.origins])
         found: NDArray[np.bool_] = wanted[self.origin_index] & self.labels.known
         return found
 

@@ -73,6 +73,9 @@ class RunConfig:
     """How labels are hidden; --known is then the setting's amount, such as 1 label per picture for single_positive."""
     seed: int = 0
     """Seed of the hidden labels."""
+    relations: Path | None = None
+    """File of relations between classes, such as: terrier > dog > animal, day | night = 1; labels that follow from known ones become
+    known, after labels were hidden. None: relations.txt beside the table, if any."""
     for_precision: float | None = None
     """Choose thresholds at which at least this share of a class's tags is expected to be right, such as 0.9; none: the best F1."""
     checked: Checked = "auto"

@@ -10,7 +10,6 @@ import torch
 from numpy.typing import NDArray
 
 from taglens.holding import hold_folder
-from taglens.labels.hiding import hide
 from taglens.labels.inspection import label_warnings
 from taglens.labels.table import LabelTable
 from taglens.methods import MethodConfig, build_config
@@ -22,6 +21,7 @@ from taglens.runs.config import RunConfig
 from taglens.runs.folder import CHECKPOINTS, claim_run, finish_run, remove_unstarted_run
 from taglens.runs.prepare import Prepared, PreparedPart, prepare, read_parts
 from taglens.runs.record import backbone_name, data_hash, environment, picture_hash, table_hashes, to_json
+from taglens.runs.relating import masked_table, relation_notes
 from taglens.runs.report import report_content, write_report
 from taglens.runs.result import Judged, RunResult, Trained, evaluated_on, history_csv, metrics
 from taglens.runs.thresholds import Thresholds, from_held_out, from_probabilities, require_held_out, write_run_thresholds
@@ -55,11 +55,14 @@ def train_run(
     train, test, notes = read_parts(config.data)
     masked = masked_table(train, config)
     require_counts(Counts.of(torch.tensor(masked.labels.values)), config.checked)
-    warnings = (*notes, *label_warnings(masked))
+    related = relation_notes(train, config)
+    warnings = (*notes, *related[1:], *label_warnings(masked))
     description = to_json(config) | {"hashes": table_hashes(masked) | {"data": data_hash(train, test)}} | environment()
     with hold_folder(Path(out)):
         folder = claim_run(Path(out), description, force=force, resume=resume)
         say(summary(config, masked, test))
+        for line in related[:1]:
+            say(line)
         for warning in warnings:
             say(f"warning: {warning}")
         with remove_unstarted_run(folder):
@@ -71,13 +74,6 @@ def train_run(
         else:
             say(f"stopped early: {result.fit.stopped}")
         return result
-
-
-def masked_table(table: LabelTable, config: RunConfig) -> LabelTable:
-    """Return the training table with labels hidden as configured."""
-    if config.known is None:
-        return table
-    return table.with_labels(hide(table.labels, config.setting, config.known, config.seed))
 
 
 def run_prepared(

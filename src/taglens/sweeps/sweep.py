@@ -24,6 +24,7 @@ from taglens.parallel import cores
 from taglens.recognizer import Recognizer
 from taglens.runs.prepare import Prepared, prepare
 from taglens.runs.record import table_hashes
+from taglens.runs.relating import relations_file
 from taglens.sweeps.config import SweepConfig
 from taglens.sweeps.plan import SETTINGS_FILE, SweepRun, claim_folder, describe, runs_of
 from taglens.sweeps.results import read_metrics, summary_csv, summary_row
@@ -153,7 +154,7 @@ def plan_sweep(config: SweepConfig, out: Path, *, force: bool = False, progress:
         finished = _finished(out, runs)
         _write_summary(out, _ordered(runs, finished))
         require_space(out, bytes_each * (len(runs) - len(finished)), "the runs of this sweep")
-        shared, notes = SharedData.of(config.data, prepared), (*prepared.notes, *_notes(prepared, tuning, runs, finished))
+        shared, notes = SharedData.of(config.data, prepared), (*prepared.notes, *_notes(config, prepared, tuning, runs, finished))
         del prepared  # the workers load the backbone themselves
         gc.collect()
         try:
@@ -304,8 +305,11 @@ def _ordered(runs: Sequence[SweepRun], rows: Mapping[str, Mapping[str, Any]]) ->
     return [rows[run.name] for run in order if run.name in rows]
 
 
-def _notes(prepared: Prepared, tuning: Tuning, runs: Sequence[SweepRun], finished: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    notes = []
+def _notes(
+    config: SweepConfig, prepared: Prepared, tuning: Tuning, runs: Sequence[SweepRun], finished: Mapping[str, Mapping[str, Any]]
+) -> list[str]:
+    related = relations_file(runs[0].config(config))
+    notes = [] if related is None else [f"the relations of {related} close every run's training labels, after labels were hidden"]
     if prepared.test is None and tuning.fits:
         notes.append("options are chosen by the same held-out labels, so tuned methods look better here than on new pictures")
     named = {run.name: tuning.amount(run.variant.label, run.known) for run in runs}

@@ -25,8 +25,9 @@ from taglens.outputs import atomic_path, write_json, write_text
 from taglens.runs.config import DataConfig
 from taglens.runs.prepare import Prepared, PreparedPart, open_backbone
 from taglens.runs.record import table_hashes, to_json
+from taglens.runs.relating import masked_table
 from taglens.runs.result import Judged, history_csv, training_facts
-from taglens.runs.train import fit_prepared, judge, masked_table, score_rows
+from taglens.runs.train import fit_prepared, judge, score_rows
 from taglens.sweeps.config import SweepConfig
 from taglens.sweeps.plan import SweepRun
 from taglens.sweeps.tuning import Trial, TuningFit, held_out_loss

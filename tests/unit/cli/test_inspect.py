@@ -191,3 +191,33 @@ def test_genuine_data(coco_root: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert code == 0
     assert "178 pictures, 80 classes" in shown
     assert "178 pictures; 3 of them without annotations, all their labels negative" in shown
+
+
+def test_relations_settle_labels_and_contradictions_have_their_rows(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = folder / "t.csv"
+    path.write_text("image,dog,animal\na.png,1,\nb.png,,0\nc.png,1,0\n")
+    (folder / "kinds.txt").write_text("dog > animal\n")
+    code, shown = _inspect(capsys, path, relations=folder / "kinds.txt")
+    assert code == 0
+    assert "kinds.txt: 1 relation; 4 known labels settle 2 unknown ones, 1 of them present" in shown
+    assert f"warning {path}, row 4: c.png: animal absent -> dog absent (row 1), but: dog present" in shown
+    assert "known labels settle" not in _inspect(capsys, path)[1]
+    (folder / "kinds.txt").rename(folder / "relations.txt")
+    assert "relations.txt: 1 relation; 4 known labels settle 2" in _inspect(capsys, path)[1], "a relations.txt beside the table is found"
+
+
+def test_wrong_relations_are_errors(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = folder / "t.csv"
+    path.write_text("image,dog,animal\na.png,1,\nb.png,,0\n")
+    (folder / "relations.txt").write_text("dog > anmial\ndog | animal\n")
+    code, shown = _inspect(capsys, path)
+    assert code == 1
+    assert "relations.txt, row 1: unknown class 'anmial'" in shown
+    assert "relations.txt, row 2: 'dog | animal' is no relation" in shown
+
+
+def test_implied_labels_are_counted_by_their_source(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = folder / "t.csv"
+    path.write_text("image,dog,animal,animal:source\na.png,1,1,implied|dog\nb.png,0,0,\n")
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in _inspect(capsys, path)[1].splitlines() if "│" in line]
+    assert rows[1] == ["animal", "1", "1", "0", "1", "0", "0", "1"]

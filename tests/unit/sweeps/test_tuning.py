@@ -15,7 +15,8 @@ from taglens.methods import METHODS, Candidate, tunable
 from taglens.methods.linear_probe import LinearProbe
 from taglens.runs.config import DataConfig
 from taglens.runs.prepare import prepare
-from taglens.runs.train import fit_prepared, masked_table, score_rows
+from taglens.runs.relating import masked_table
+from taglens.runs.train import fit_prepared, score_rows
 from taglens.sweeps.config import PROPORTIONS, SweepConfig
 from taglens.sweeps.plan import claim_folder, describe, runs_of
 from taglens.sweeps.report import make_report, write_sweep_report

@@ -229,7 +229,7 @@ def test_wrong_csv(write: Write, text: str | bytes, message: str) -> None:
 def test_wrong_sources_name_the_kinds(write: Write) -> None:
     path = write("image,dog,dog:source\na.jpg,1,guessed|me\n")
     with pytest.raises(
-        TableError, match=r"row 2, column 'dog:source': unknown label source 'guessed'; Choose one of: given, predicted, reviewed"
+        TableError, match=r"row 2, column 'dog:source': unknown label source 'guessed'; Choose one of: given, implied, predicted, reviewed"
     ):
         LabelTable.read(path)
 

@@ -1,0 +1,64 @@
+"""A run closes its training labels under relations after some were hidden, keeps where they came from, and says what that did."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from taglens.cli.main import main
+from taglens.errors import TableError
+from taglens.labels.files.tables import read_table
+from taglens.labels.states import PartialLabels
+from taglens.labels.table import LabelTable
+from taglens.runs.config import DataConfig, RunConfig
+from taglens.runs.folder import read_config
+from taglens.runs.relating import masked_table, relation_notes
+
+CLASSES = ("dog", "cat", "animal")
+
+
+@pytest.fixture
+def table() -> LabelTable:
+    truth = np.array([[1, 0, 1], [0, 1, 1], [0, 0, 0]] * 40, np.int8)
+    return LabelTable(tuple(f"{row}.png" for row in range(len(truth))), CLASSES, PartialLabels(truth))
+
+
+def _config(file: Path, known: float | None) -> RunConfig:
+    return RunConfig(data=DataConfig(data="labels.csv", backbone="tiny"), known=known, relations=file)
+
+
+def test_labels_are_hidden_first_and_closed_after(table: LabelTable, tmp_path: Path) -> None:
+    (tmp_path / "kinds.txt").write_text("dog > animal\ncat > animal\n")
+    hidden = masked_table(table, RunConfig(data=DataConfig(data="labels.csv", backbone="tiny"), known=0.3))
+    closed = masked_table(table, _config(tmp_path / "kinds.txt", 0.3))
+    implied = closed.of_kind("implied")
+    dog, cat, animal = hidden.labels.values.T
+    np.testing.assert_array_equal(implied[:, 2], (animal == -1) & ((dog == 1) | (cat == 1)))
+    np.testing.assert_array_equal(implied[:, 0], (dog == -1) & (animal == 0))
+    np.testing.assert_array_equal(closed.labels.values[~implied], hidden.labels.values[~implied])
+    np.testing.assert_array_equal(closed.labels.values[implied], table.labels.values[implied])
+
+
+def test_what_relations_did_is_said(table: LabelTable, tmp_path: Path) -> None:
+    (tmp_path / "kinds.txt").write_text("dog > cat\n")
+    line, contradiction = relation_notes(table, _config(tmp_path / "kinds.txt", None))
+    assert line == f"relations of {tmp_path / 'kinds.txt'}: 360 known labels settle 0 unknown ones, 0 of them present"
+    assert contradiction.startswith("40 pictures contradict the relations, such as 0.png: cat absent -> dog absent (row 1)")
+
+
+def test_no_relations_no_word(table: LabelTable) -> None:
+    assert relation_notes(table, RunConfig(data=DataConfig(data="labels.csv", backbone="tiny"))) == ()
+
+
+def test_a_missing_file_is_an_error(table: LabelTable, tmp_path: Path) -> None:
+    with pytest.raises(TableError, match=r"kinds\.txt: cannot be read \(No such file"):
+        masked_table(table, _config(tmp_path / "kinds.txt", None))
+
+
+def test_a_run_keeps_the_sources_and_names_its_relations(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "kinds.txt").write_text("dog > bird\n")
+    line = ["train", "scenes:20", "--known", "0.5", "--method", "zero_shot", "--device", "cpu", "--relations", str(tmp_path / "kinds.txt")]
+    assert main([*line, "--out", str(tmp_path / "run")]) == 0
+    assert "relations of" in capsys.readouterr().err
+    assert read_config(tmp_path / "run").relations == tmp_path / "kinds.txt"
+    assert read_table(tmp_path / "run" / "labels.parquet").of_kind("implied").any()
