@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 
 from taglens.cli.main import main
 from taglens.errors import TableError
+from taglens.labels.files.thresholds import read_thresholds, write_thresholds
 from taglens.labels.origins import Origin
 from taglens.labels.states import PartialLabels
 from taglens.labels.table import LabelTable
-from taglens.spreadsheets import UNGUARD, guard, unguard
+from taglens.runs.comparison import RunMetrics, comparison_csv
+from taglens.spreadsheets import UNGUARD, guard, guarded_columns, unguard
 
 FORMULAS = {
     "a command": "=cmd|' /C calc'!A0",
@@ -110,3 +112,32 @@ def test_convert_writes_them_and_reads_them(tmp_path, capsys):
     assert capsys.readouterr().err.count("for-spreadsheets") == 2
     with pytest.raises(TableError, match="only CSV is guarded"):
         LabelTable.read(tmp_path / "t.csv").write(tmp_path / "g.json", for_spreadsheets=True)
+
+
+def test_columns_of_names_are_guarded_and_numbers_keep_their_signs():
+    table = guarded_columns(("class", "run", "change"), [("=1+1", "first", "-0.5"), ("dog", "second", "-1")], ("class", "run"))
+    assert table == (["class:guarded", "run", "change"], [["'=1+1", "first", "-0.5"], ["dog", "second", "-1"]])
+
+
+def test_a_table_without_formulas_looks_as_it_always_did():
+    assert guarded_columns(("class", "change"), [("dog", -1)], ("class",)) == (["class", "change"], [["dog", -1]])
+    assert guarded_columns(("class", "change"), [], ("class",)) == (["class", "change"], [])
+
+
+@pytest.mark.parametrize(
+    "classes", [("dog", "cat"), tuple(FORMULAS[name] for name in ("a command", "a sum", "wide", "guarded by somebody else"))]
+)
+def test_thresholds_come_back_whatever_the_classes_are_called(classes, tmp_path):
+    values = np.linspace(0.25, 0.75, len(classes))
+    write_thresholds(tmp_path / "thresholds.csv", classes, values, {"known": [-1] * len(classes)})
+    with (tmp_path / "thresholds.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file))
+    assert not any(COMPUTED.search(row[0]) for row in rows)
+    assert {row[2] for row in rows[1:]} == {"-1"}
+    np.testing.assert_array_equal(read_thresholds(tmp_path / "thresholds.csv", classes), values)
+
+
+def test_reports_hold_no_formula_of_a_run_folder():
+    shown = comparison_csv([RunMetrics("=cmd|' /C calc'!A0", {"mAP": 50.0})])
+    assert shown.splitlines()[0].startswith("run:guarded,")
+    assert shown.splitlines()[1].startswith("'=cmd")

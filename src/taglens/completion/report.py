@@ -19,6 +19,7 @@ from taglens.outputs import csv_text, write_json, write_text
 from taglens.pages.gallery import data_uri
 from taglens.pages.page import page
 from taglens.pages.plots import reach_plot, reliability_plot
+from taglens.spreadsheets import guarded_columns
 
 PAGE, SUSPECTS = "completion.html", "suspects.csv"
 MOST_SUSPECTS_SHOWN = 60
@@ -57,7 +58,7 @@ def suspects_csv(completion: Completion) -> str:
         (table.images[found.image], table.classes[found.label], found.value, f"{found.probability:.6g}", f"{found.quality:.6g}")
         for found in completion.suspects.found
     ]
-    return csv_text(("image", "class", "label", "probability", "quality"), rows)
+    return csv_text(*guarded_columns(("image", "class", "label", "probability", "quality"), rows, ("image", "class")))
 
 
 def render_completion(completion: Completion, curves: tuple[Reach, ...], pictures: dict[int, str]) -> str:

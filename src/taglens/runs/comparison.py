@@ -10,6 +10,7 @@ from taglens.markdown import as_text
 from taglens.outputs import csv_text, read_object, write_text
 from taglens.pages.page import SCORES, display_name, page, score_table
 from taglens.schema import mapping, maybe, number, record, require
+from taglens.spreadsheets import guarded_columns
 
 _PERCENT = maybe(number(0, 100))
 _CLASSES = mapping(record({"ap": _PERCENT}, ("ap",), others=True))
@@ -45,7 +46,8 @@ def short_names(folders: Sequence[Path]) -> list[str]:
 
 def comparison_csv(runs: Sequence[RunMetrics]) -> str:
     """Return a CSV with a row for each run and a column for each metric."""
-    return csv_text(("run", *SCORES), ([run.name, *(_cell(run.metrics.get(score), 4) for score in SCORES)] for run in runs))
+    rows = ([run.name, *(_cell(run.metrics.get(score), 4) for score in SCORES)] for run in runs)
+    return csv_text(*guarded_columns(("run", *SCORES), rows, ("run",)))
 
 
 def comparison_markdown(runs: Sequence[RunMetrics]) -> str:

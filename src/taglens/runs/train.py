@@ -26,6 +26,7 @@ from taglens.runs.report import report_content, write_report
 from taglens.runs.result import Judged, RunResult, Trained, evaluated_on, history_csv, metrics
 from taglens.runs.thresholds import Thresholds, from_held_out, from_probabilities, require_held_out, write_run_thresholds
 from taglens.shapes import Features
+from taglens.spreadsheets import guarded_columns
 from taglens.training.data import hold_out, without
 from taglens.training.exact.checked import Counts, require_counts
 from taglens.training.fit import FitResult, fit, require_exact
@@ -206,7 +207,7 @@ def _write_run(folder: Path, config: RunConfig, prepared: Prepared, result: RunR
     write_text(folder / "history.csv", history_csv(result.fit.history))
     skipped = [*prepared.train.features.skipped, *([] if prepared.test is None else prepared.test.features.skipped)]
     if skipped:
-        write_text(folder / "skipped.csv", csv_text(("image", "reason"), skipped))
+        write_text(folder / "skipped.csv", csv_text(*guarded_columns(("image", "reason"), skipped, ("image", "reason"))))
     write_json(folder / "metrics.json", metrics(config, prepared, result))
     notes = (*warnings, *result.evaluation.left_out, *result.checked, *result.warnings)
     write_report(folder, report_content(config.method, config.data.data, prepared, result, notes))

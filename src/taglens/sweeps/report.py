@@ -17,6 +17,7 @@ from taglens.outputs import csv_text, write_json, write_text
 from taglens.pages.page import SCORES, page, score_table
 from taglens.pages.plots import STYLE, inline_svg
 from taglens.runs.record import backbone_name
+from taglens.spreadsheets import guarded_columns
 from taglens.sweeps.results import Comparison, SweepResult, compare, summary_csv
 from taglens.sweeps.tables import Grid, TableRow, latex, markdown, published_rows, table_csv, table_rows
 from taglens.sweeps.tuning import Trial, trials_csv
@@ -157,10 +158,8 @@ def significance(comparison: Comparison) -> dict[str, Any]:
 
 def classes_csv(comparison: Comparison) -> str:
     """Return each class's average precision with both methods and the change, the largest gain first."""
-    return csv_text(
-        ("class", "positives", comparison.first, comparison.second, "change"),
-        ([one.name, one.positives, f"{one.first:.4f}", f"{one.second:.4f}", f"{one.change:.4f}"] for one in comparison.classes),
-    )
+    rows = ([one.name, one.positives, f"{one.first:.4f}", f"{one.second:.4f}", f"{one.change:.4f}"] for one in comparison.classes)
+    return csv_text(*guarded_columns(("class", "positives", comparison.first, comparison.second, "change"), rows, ("class",)))
 
 
 def sweep_curves(grid: Grid, rows: Sequence[TableRow], leading: str | None = None, metric: str = "mAP") -> str:

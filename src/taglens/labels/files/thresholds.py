@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from taglens.errors import RunError, unknown_name
 from taglens.outputs import csv_text, write_text
+from taglens.spreadsheets import MARK, guarded_columns, unguard
 
 THRESHOLDS = "thresholds.csv"
 CLASS, THRESHOLD = "class", "threshold"
@@ -32,7 +33,8 @@ def write_thresholds(path: Path, classes: Sequence[str], thresholds: Iterable[fl
         OutputError: the file cannot be written.
     """
     columns = [classes, [float(value) for value in thresholds], *more.values()]
-    write_text(path, csv_text((CLASS, THRESHOLD, *more), zip(*columns, strict=True)))
+    table = guarded_columns((CLASS, THRESHOLD, *more), zip(*columns, strict=True), (CLASS,))
+    write_text(path, csv_text(*table))
 
 
 def read_thresholds(path: Path, classes: Sequence[str]) -> NDArray[np.float64]:
@@ -43,6 +45,8 @@ def read_thresholds(path: Path, classes: Sequence[str]) -> NDArray[np.float64]:
     """
     (first, header), *rows = _rows(path)
     names = [name.strip().lower() for name in header]
+    was_guarded = f"{CLASS}{MARK}" in names
+    names = [CLASS if name == f"{CLASS}{MARK}" else name for name in names]
     if CLASS not in names or THRESHOLD not in names:
         raise RunError(f"{path}, row {first}: expected the columns {CLASS} and {THRESHOLD}, came {', '.join(header)[:80]!r}; {_ADVICE}")
     known, found = frozenset(classes), dict[str, float]()
@@ -50,7 +54,8 @@ def read_thresholds(path: Path, classes: Sequence[str]) -> NDArray[np.float64]:
         where = f"{path}, row {row}"
         if len(cells) != len(header):
             raise RunError(f"{where}: expected {len(header)} cells as in the header, came {len(cells)}; {_ADVICE}")
-        name = _class(cells[names.index(CLASS)].strip(), known, found, where)
+        written = cells[names.index(CLASS)].strip()
+        name = _class(unguard(written) if was_guarded else written, known, found, where)
         found[name] = _number(cells[names.index(THRESHOLD)].strip(), name, where)
     missing = [name for name in classes if name not in found]
     if missing:
