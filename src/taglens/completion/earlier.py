@@ -10,9 +10,15 @@ from taglens.errors import TableError
 from taglens.labels.origins import Origin
 from taglens.labels.table import LabelTable
 from taglens.outputs import read_object
+from taglens.schema import integer, items, record, require, text
 
 STATEMENT = "completion.json"
 """Name of the file beside a completed table that says what was filled."""
+_ADVICE = "restore it from a copy, or move it away"
+_CELLS = record(dict.fromkeys(("filled_present", "filled_absent"), integer(0, 10**12)), others=True)
+_AUDITS = items(record({"sample": text()}, others=True))
+_STATEMENT = record({"asked": record({}, others=True), "cells": _CELLS, "audits": _AUDITS}, others=True)
+"""Of completion.json, what is read back."""
 
 
 class Earlier(NamedTuple):
@@ -75,12 +81,13 @@ def statement_of(table: Path, completion: Earlier) -> dict[str, Any]:
     """Return the content of the completion.json beside a table; empty where there is none, or it is about another completion.
 
     Raises:
-        TableError: it is no JSON object.
+        TableError: it is no such file.
     """
     path = table.parent / STATEMENT
     if not path.is_file():
         return {}
-    found = read_object(path, kind=TableError, damaged="restore it from a copy, or move it away")
+    found = read_object(path, kind=TableError, damaged=_ADVICE)
+    require(found, _STATEMENT, kind=TableError, name=path, advice=_ADVICE)
     return found if (found.get("run"), found.get("time")) == (completion.origin.by, completion.origin.time) else {}
 
 

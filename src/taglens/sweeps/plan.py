@@ -9,6 +9,7 @@ from taglens.errors import RunError, TagLensError
 from taglens.outputs import contents, read_object, safe_name, write_json
 from taglens.runs.config import DATA_BEFORE, DataConfig, RunConfig
 from taglens.runs.record import differences, environment, to_json
+from taglens.schema import items, mapping, maybe, record, require, text
 from taglens.sweeps.config import SweepConfig
 from taglens.sweeps.variants import Variant, parse_variants
 
@@ -105,6 +106,17 @@ def claim_folder(out: Path, description: Mapping[str, Any]) -> bool:
     return True
 
 
+_DESCRIPTION = record(
+    {
+        "settings": record({"setting": text()}, ("setting",), others=True),
+        "grid": record({"methods": items(text(), different=True)}, ("methods",), others=True),
+        "tuning": record({"methods": mapping(record({"none": maybe(text())}, others=True))}, others=True),
+    },
+    others=True,
+)
+"""Of sweep.json, what is read back."""
+
+
 def read_description(folder: Path) -> dict[str, Any]:
     """Return sweep.json.
 
@@ -123,6 +135,7 @@ def read_description(folder: Path) -> dict[str, Any]:
     )
     if found.get("format") != FORMAT:
         raise RunError(f"{path}: {other}")
+    require(found, _DESCRIPTION, kind=RunError, name=path, advice="delete the folder and sweep again")
     return found
 
 

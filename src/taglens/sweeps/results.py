@@ -14,6 +14,7 @@ from safetensors.numpy import load_file
 from taglens.errors import RunError, unknown_name
 from taglens.metrics.bootstrap import Difference, Scored, paired_differences
 from taglens.outputs import csv_text, read_object
+from taglens.schema import integer, mapping, maybe, number, record, require, text
 from taglens.sweeps.plan import SETTINGS_FILE, read_description
 from taglens.sweeps.tables import Grid
 from taglens.sweeps.tuning import TUNING_FILE, Trial, read_trials
@@ -31,6 +32,15 @@ positives in the test part: average precision over fewer is mostly chance. ``cho
 differs from the default) at the amount ``tuned_at``, with so many fits and seconds."""
 _SHARES = ("proportion", "positives_only", "annotator_blocks")
 """Settings whose amount is a share of the labels."""
+_CLASS = record({"ap": maybe(number(0, 100)), "positives": integer(0, 10**12)}, ("ap", "positives"), others=True)
+_TUNING = record({"known": number(), "fits": integer(0, 10**9), "seconds": number(0)}, ("settings",), others=True)
+_RUN = record(
+    {"method": text(), "known": number(), "seed": integer(0, 2**63), "mAP": maybe(number(0, 100)), "seconds": number(0)}
+    | {"per_class": mapping(_CLASS), "tuning": maybe(_TUNING)},
+    ("method", "known", "seed", "mAP", "per_class"),
+    others=True,
+)
+"""Of a run's metrics.json, what is read back."""
 
 
 def left_out(one: Mapping[str, Any]) -> bool:
@@ -59,14 +69,13 @@ def read_metrics(path: Path) -> dict[str, Any]:
     Raises:
         RunError: it is missing or damaged.
     """
-    return read_object(
-        path,
-        ("method", "known", "seed", "mAP", "per_class"),
-        kind=RunError,
-        missing="sweep again with the same settings",
-        damaged="delete it and sweep again with the same settings",
-        other="not the metrics of a sweep's run; delete it and sweep again with the same settings",
+    again = "sweep again with the same settings"
+    other = f"not the metrics of a sweep's run; delete it and {again}"
+    found = read_object(
+        path, ("method", "known", "seed", "mAP", "per_class"), kind=RunError, missing=again, damaged=f"delete it and {again}", other=other
     )
+    require(found, _RUN, kind=RunError, name=path, advice=f"delete it and {again}")
+    return found
 
 
 @dataclass(frozen=True, eq=False)

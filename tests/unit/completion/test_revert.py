@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taglens.cli.main import main
-from taglens.completion.earlier import completions_of
+from taglens.completion.earlier import completions_of, statement_of
 from taglens.completion.revert import revert
 from taglens.errors import TableError
 from taglens.labels.origins import Origin
@@ -154,3 +154,20 @@ def test_a_table_is_asked_for_a_run_that_it_knows():
     assert [one.origin.time for one in require_completions(two(), "runs/a", None, Path("t.csv"))] == [EARLY, LATE]
     with pytest.raises(TableError, match=r"t\.csv: no cell was filled by runs/a at 2020"):
         require_completions(two(), "runs/a", "2020-01-01T00:00:00Z", Path("t.csv"))
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"cells": [1]}, "cells: expected an object"),
+        ({"cells": {"filled_present": "many"}}, "cells.filled_present: expected a whole number"),
+        ({"asked": 0.9}, "asked: expected an object"),
+        ({"audits": {"sample": "x"}}, "audits: expected a list"),
+        ({"audits": [1]}, r"audits\[0\]: expected an object"),
+    ],
+)
+def test_a_statement_of_a_stranger_is_refused_in_words(more, message, tmp_path):
+    completion = completions_of(completed(table_of([[1, -1, -1]]), np.array([[False, True, False]])))[0]
+    (tmp_path / "completion.json").write_text(json.dumps({"run": "runs/a", "time": LATE} | more))
+    with pytest.raises(TableError, match=rf"completion\.json: {message}.*; restore it from a copy, or move it away"):
+        statement_of(tmp_path / "labels.csv", completion)
