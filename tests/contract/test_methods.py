@@ -92,7 +92,7 @@ def test_training_logits_are_the_method_s_where_labels_are_known(backbone, featu
         found.append([scored[known], *(gradient for gradient in gradients if gradient is not None)])
     for one, other in zip(*found, strict=True):
         # sums over pictures and positions: they round by the largest terms, not by what is left where these cancel
-        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5 * max(1.0, float(other.abs().max())))
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5 * max(1.0, float(other.detach().abs().max())))
 
 
 def test_without_training_there_are_no_deviations(backbone, features, case):
