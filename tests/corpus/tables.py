@@ -28,7 +28,7 @@ TABLES: dict[str, tuple[str, bytes]] = {
     "an image twice": ("again.csv", b"image,dog\na.jpg,1\na.jpg,0\n"),
     "an image without a name": ("noname.csv", b"image,dog\n,1\n"),
     "no UTF-8": ("latin.csv", "image,dog\nbär.jpg,1\n".encode("latin-1")),
-    "UTF-16": ("wide.csv", "image,dog\na.jpg,1\n".encode("utf-16")),
+    "UTF-16 without a mark": ("wide.csv", "image,dog\na.jpg,1\n".encode("utf-16-le")),
     "zero bytes": ("zeros.csv", b"image,dog\na\x00.jpg,1\n"),
     "semicolons": ("semicolon.csv", b"name;dog;cat\na.jpg;1;0\n"),
     "an open quote": ("quote.csv", b'image,dog\n"a.jpg,1\n'),

@@ -12,7 +12,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from taglens.datasets.official import whole_text
 from taglens.datasets.pictures import Box
+from taglens.encoded import file_encoding
 from taglens.errors import TableError
 from taglens.labels.left_out import left_out_of
 from taglens.labels.states import NEGATIVE, POSITIVE, UNKNOWN, PartialLabels
@@ -53,14 +55,14 @@ def read_coco(root: Path, year: int, split: str, annotated_only: bool = False) -
     return instances_table(read_instances(_instances_files(root, f"{split}{year}")), folder, f"coco{year} {split}", split, annotated_only)
 
 
-def read_coco_file(path: Path, images: Path, annotated_only: bool = False) -> LabelTable:
+def read_coco_file(path: Path, images: Path, annotated_only: bool = False, encoding: str | None = None) -> LabelTable:
     """Read one instances file whose pictures lie in the folder ``images``; see :func:`read_coco`."""
-    return instances_table(read_instances([path]), images, path.name, None, annotated_only)
+    return instances_table(read_instances([path], encoding), images, path.name, None, annotated_only)
 
 
-def is_coco_file(path: Path) -> bool:
+def is_coco_file(path: Path, encoding: str | None = None) -> bool:
     """Tell whether a JSON file is an object that starts as COCO's do, and not a list or another object."""
-    with path.open(encoding="utf-8", errors="replace") as file:
+    with path.open(encoding=file_encoding(path, encoding), errors="replace") as file:
         first = re.match(r'[\ufeff\s]*\{\s*"(\w*)"\s*:', file.read(256))
     return first is not None and first[1] in ("images", "annotations", "categories", "info", "licenses", "type")
 
@@ -114,7 +116,7 @@ def _picture_folder(root: Path, part: str) -> Path:
     return next((folder for folder in folders if folder.is_dir()), folders[0])
 
 
-def read_instances(paths: Sequence[Path]) -> Instances:
+def read_instances(paths: Sequence[Path], encoding: str | None = None) -> Instances:
     """Read instances files of one split as one.
 
     Raises:
@@ -126,7 +128,7 @@ def read_instances(paths: Sequence[Path]) -> Instances:
     parents: set[str] = set()
     frequencies: dict[Identity, str] = {}
     for path in paths:
-        content = _load(path)
+        content = _load(path, encoding)
         frequencies |= {category["id"]: str(category["frequency"]) for category in content["categories"] if "frequency" in category}
         for category in content["categories"]:
             if category.get("supercategory") != category["name"]:
@@ -146,10 +148,11 @@ def read_instances(paths: Sequence[Path]) -> Instances:
     return Instances(list(pictures.values()), annotations, dict(ordered), tuple(groups.values()), tuple(frequencies.values()))
 
 
-def _load(path: Path) -> dict[str, Any]:
+def _load(path: Path, encoding: str | None) -> dict[str, Any]:
+    text = whole_text(path, encoding)
     try:
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise TableError(f"{path}: not readable as JSON ({error}); restore the official file") from error
     needed = {"images": {"id", "file_name"}, "annotations": {"image_id", "category_id"}, "categories": {"id", "name"}}
     for part, fields in needed.items():

@@ -3,7 +3,6 @@
 Every reader says which split, which policy, and how many cells of each state, in the warnings of its table.
 """
 
-import gzip
 import os
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,16 +10,17 @@ from csv import DictReader
 from csv import Error as CsvError
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from taglens.encoded import open_text, read_text
 from taglens.errors import TableError
 from taglens.labels.states import NEGATIVE, POSITIVE, UNKNOWN, PartialLabels
 from taglens.labels.table import LabelTable
 
-_UNREADABLE = (OSError, UnicodeDecodeError, EOFError, zlib.error)
+_UNREADABLE = (OSError, EOFError, zlib.error)
 """What a damaged text file raises, packed or not."""
 
 
@@ -61,13 +61,6 @@ def picture_folder(images: Path | None, *usual: Path) -> Path:
     return images if images is not None else next((folder for folder in usual if folder.is_dir()), usual[0])
 
 
-def open_text(path: Path) -> IO[str]:
-    """Open a text file, packed by gzip or not."""
-    if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
-    return path.open(encoding="utf-8-sig", newline="")
-
-
 def csv_rows(path: Path, columns: Iterable[str]) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield the rows of a CSV file, packed by gzip or not, with their line, the header being 1.
 
@@ -75,7 +68,7 @@ def csv_rows(path: Path, columns: Iterable[str]) -> Iterator[tuple[int, dict[str
         TableError: a column is missing, a row is short, or the file cannot be read.
     """
     try:
-        with open_text(path) as file:
+        with open_text(path, newline="") as file:
             reader = DictReader(file)
             missing = [name for name in columns if name not in (reader.fieldnames or ())]
             if missing:
@@ -98,8 +91,20 @@ def text_lines(path: Path) -> Iterator[tuple[int, str]]:
         TableError: the file is missing or cannot be read.
     """
     try:
-        with open_text(path) as file:
+        with open_text(path, newline="") as file:
             yield from ((number, line.strip()) for number, line in enumerate(file, start=1) if line.strip())
+    except _UNREADABLE as error:
+        raise TableError(f"{path}: cannot be read ({error}); restore the official file") from error
+
+
+def whole_text(path: Path, encoding: str | None = None) -> str:
+    """Return the text of a file.
+
+    Raises:
+        TableError: the file is missing, cannot be read, or is in another encoding.
+    """
+    try:
+        return read_text(path, encoding)
     except _UNREADABLE as error:
         raise TableError(f"{path}: cannot be read ({error}); restore the official file") from error
 

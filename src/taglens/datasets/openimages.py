@@ -22,7 +22,7 @@ from pyarrow import ArrowInvalid, StringArray, array, csv, string
 from pyarrow.compute import binary_length, min_max
 
 from taglens.datasets.known_cells import KnownCells, closed, dense, known_cells
-from taglens.datasets.official import files_below, find_file, picture_folder, said, text_lines
+from taglens.datasets.official import files_below, find_file, picture_folder, said, text_lines, whole_text
 from taglens.errors import TableError, unknown_name
 from taglens.labels.codes import from_codes
 from taglens.labels.left_out import left_out_of, sentence
@@ -201,9 +201,10 @@ def _at_hand(rows: _Rows, pictures: Path) -> _Rows:
 
 
 def _close(cells: KnownCells, path: Path, mids: list[str], where: str) -> tuple[KnownCells, list[str]]:
+    text = whole_text(path)
     try:
-        tree = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
+        tree = json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise TableError(f"{path}: not readable as JSON ({error}); restore the official file") from error
     parents = _parents(tree, path)
     column = {mid: number for number, mid in enumerate(mids)}

@@ -114,8 +114,8 @@ def examine_data(data: str | Path, part: Part, options: DataOptions | None = Non
         raise TableError(f"{path}: a folder; expected a .csv, .parquet or .json table, or one of: {names}")
     if path.suffix.lower() == ".parquet" and path.is_file() and holds_pictures(path):
         return _examined_part(examine_embedded(path, options), part, options, path)
-    if path.suffix.lower() == ".json" and path.is_file() and is_coco_file(path):
-        table = read_coco_file(path, options.images or path.parent, options.annotated_only)
+    if path.suffix.lower() == ".json" and path.is_file() and is_coco_file(path, options.encoding):
+        table = read_coco_file(path, options.images or path.parent, options.annotated_only, options.encoding)
         return Reading(find_pictures(table, outside=options.images is None), None, ())
     return _examined_part(examine_table(path, options=options), part, options, path)
 

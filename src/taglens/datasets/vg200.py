@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from taglens.datasets.official import files_below, find_file, merge, picture_folder, said, text_lines
+from taglens.datasets.official import files_below, find_file, merge, picture_folder, said, text_lines, whole_text
 from taglens.errors import TableError, unknown_name
 from taglens.labels.states import NEGATIVE, POSITIVE, UNKNOWN, PartialLabels
 from taglens.labels.table import LabelTable
@@ -63,9 +63,10 @@ def read_vg200(root: Path, split: str, absent: Absent = "negative", images: Path
 
 
 def _listed(path: Path) -> dict[str, object]:
+    text = whole_text(path)
     try:
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise TableError(f"{path}: not readable as JSON ({error}); restore the official file") from error
     if not isinstance(content, dict):
         raise TableError(f"{path}: expected an object of picture names and lists of class numbers; restore the official file")

@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from taglens.datasets.pictures import Box
+from taglens.encoded import read_text
 from taglens.errors import TableError, unknown_name
 from taglens.labels.codes import from_codes
 from taglens.labels.states import NEGATIVE, POSITIVE, UNKNOWN, PartialLabels
@@ -114,12 +115,12 @@ def _split_names(folder: Path, split: str) -> list[str]:
     if not path.is_file():
         known = sorted(file.stem for file in path.parent.glob("*.txt") if "_" not in file.stem)
         raise TableError(f"{path}: no such split; choose one of: {', '.join(known) or 'none is there'}")
-    return [line.split()[0] for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    return [line.split()[0] for line in read_text(path).splitlines() if line.strip()]
 
 
 def _codes_from_list(path: Path, names: list[str]) -> np.ndarray:
     codes: dict[str, int] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(read_text(path).splitlines(), start=1):
         parts = line.split()
         if parts and (len(parts) != 2 or parts[1] not in ("1", "-1", "0")):
             raise TableError(f"{path}, row {number}: expected a picture and 1, -1 or 0, came {line.strip()!r}; correct the line")

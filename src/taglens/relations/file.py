@@ -15,6 +15,7 @@ from typing import cast
 
 import numpy as np
 
+from taglens.encoded import read_text
 from taglens.errors import TableError, TagLensError, unknown_name
 from taglens.labels.inspection import Problem
 from taglens.labels.states import UNKNOWN, PartialLabels
@@ -114,10 +115,11 @@ def _lines(path: Path) -> list[str]:
     try:
         if path.stat().st_size > LARGEST:
             raise TableError(f"{path}: larger than {LARGEST // 2**20} MiB; expected relations, one a line")
-        return path.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else f"no UTF-8 text at byte {error.start}"
-        raise TableError(f"{path}: cannot be read ({reason}); expected a text file of relations, one a line; {_EXPECTED}") from error
+        return read_text(path).split("\n")
+    except OSError as error:
+        raise TableError(
+            f"{path}: cannot be read ({error.strerror}); expected a text file of relations, one a line; {_EXPECTED}"
+        ) from error
 
 
 def _place(name: str, places: dict[str, int]) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from taglens.encoded import misread
 from taglens.errors import TagLensError
 from taglens.labels.files.columns import RawTable
 from taglens.labels.inspection import MOST_PROBLEMS, Problem
@@ -37,7 +38,7 @@ def assemble(raw: RawTable, path: Path, images: Path | None) -> Reading:
         problems += [Problem(message, int(rows[record]), column) for record, column, message in raw.bad_cells[:MOST_PROBLEMS]]
         if len(raw.bad_cells) > MOST_PROBLEMS:
             problems.append(Problem(f"{len(raw.bad_cells) - MOST_PROBLEMS:,} more cells cannot be read; is this a table of labels?"))
-    problems += _name_problems(raw, images)
+    problems += _name_problems(raw, images) + _misread(raw.classes)
     if not raw.images and not problems:
         problems.append(Problem("the table has no row; expected one row for each picture"))
     kept, merging = _merge(raw)
@@ -68,6 +69,16 @@ def _table(raw: RawTable, kept: NDArray[np.int64], root: Path, warnings: tuple[s
         probabilities=None if raw.probabilities is None else raw.probabilities[pick],
         warnings=warnings,
     )
+
+
+def _misread(classes: list[str]) -> list[Problem]:
+    """Say which classes have wrong letters because an earlier program took their encoding for another."""
+    found = [(name, before) for name in classes for before in [misread(name)] if before is not None]
+    if not found:
+        return []
+    shown = ", ".join(repr(name) + (f" ({before!r}?)" if before else "") for name, before in found[:4])
+    message = f"{len(found):,} classes lost letters before they came here, such as {shown}; write the table again as UTF-8"
+    return [Problem(message, level="warning")]
 
 
 def _name_problems(raw: RawTable, images: Path | None) -> list[Problem]:

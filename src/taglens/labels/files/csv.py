@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 from numpy.typing import NDArray
 
+from taglens.encoded import file_encoding, undecodable
 from taglens.errors import TableError
 from taglens.labels.files.columns import RawTable
 from taglens.labels.files.grid import TAGS, Grid, read_grid
@@ -37,29 +39,37 @@ _ROWS_AT_ONCE = 4096
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 
 
+class Text(NamedTuple):
+    """A file and the encoding it is in."""
+
+    path: Path
+    encoding: str
+
+
 def read_csv(path: Path, options: TableOptions) -> RawTable:
     """Read a table as text: wide, tags or long.
 
     Raises:
-        TableError: not UTF-8, empty, or a header that cannot be understood.
+        TableError: in an encoding that is not certain, empty, or a header that cannot be understood.
     """
     where = f"{path}, row 1"
     try:
-        declared = _declared(path)
-        header, separator = _header(path, declared, options)
-        columns, ragged = _columns(path, len(header), separator, skipped=declared is not None)
+        text = Text(path, file_encoding(path, options.encoding))
+        declared = _declared(text)
+        header, separator = _header(text, declared, options)
+        columns, ragged = _columns(text, len(header), separator, skipped=declared is not None)
         plain, is_guarded = _unmarked(header)
         columns = [_unguarded(column) for column in columns] if is_guarded else columns
         names, columns = _without_blank(plain, columns)
         if not names:
             raise TableError(f"{path}: the table is empty; expected a header such as image,dog,cat")
-    except UnicodeDecodeError as error:
-        raise TableError(f"{path}: not UTF-8 text (byte {error.start}); save the table as 'CSV UTF-8'") from error
+    except UnicodeError as error:
+        raise undecodable(*text) from error
     except csv.Error as error:
         raise TableError(f"{path}: not a CSV table ({error}); save it again as 'CSV UTF-8'") from error
 
     def row_numbers() -> NDArray[np.int64]:
-        records = _numbered(path, separator, skipped=declared is not None)
+        records = _numbered(text, separator, skipped=declared is not None)
         return np.array([row for row, record in records if len(record) == len(header) and any(map(str.strip, record))][1:], dtype=np.int64)
 
     raw = read_grid(Grid(names, [column.slice(1) for column in columns], row_numbers, where), options)
@@ -67,29 +77,30 @@ def read_csv(path: Path, options: TableOptions) -> RawTable:
     return raw
 
 
-def _declared(path: Path) -> str | None:
+def _declared(text: Text) -> str | None:
     """Return the separator that a first line such as ``sep=;`` declares, as Excel reads and writes it; None without one."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
+    with text.path.open(encoding=text.encoding, newline="") as file:
         found = re.fullmatch(r'"?sep=(.)"?[,;\t]*', file.readline(20).strip("\r\n"), re.IGNORECASE)
     if found is not None and found[1] not in _SEPARATORS:
-        raise TableError(f"{path}, row 1: the line sep={found[1]} declares a separator that is not read; save it with , or ; or tabs")
+        raise TableError(f"{text.path}, row 1: the line sep={found[1]} declares a separator that is not read; save it with , or ; or tabs")
     return None if found is None else found[1]
 
 
 def form_of(path: Path) -> Form:
     """Return the form of a CSV table of TagLens that was read before."""
-    header, _ = _unmarked(_header(path, _declared(path), TableOptions())[0])
+    text = Text(path, file_encoding(path))
+    header, _ = _unmarked(_header(text, _declared(text), TableOptions())[0])
     names = {name.strip() for name in header} - {"", *RESERVED}
     return "tags" if {name for name in names if not name.endswith((PROBABILITY, SOURCE))} == {TAGS} else "wide"
 
 
-def _header(path: Path, declared: str | None, options: TableOptions) -> tuple[list[str], str]:
+def _header(text: Text, declared: str | None, options: TableOptions) -> tuple[list[str], str]:
     """Return the first row and the separator of the columns: the first with which one is the pictures', else that of the most columns."""
     skipped = declared is not None
     separators = _SEPARATORS if declared is None else (declared,)
-    found = [(next((record for _, record in _numbered(path, separator, skipped)), []), separator) for separator in separators]
+    found = [(next((record for _, record in _numbered(text, separator, skipped)), []), separator) for separator in separators]
     if not found[0][0]:
-        raise TableError(f"{path}: the table is empty; expected a header such as image,dog,cat")
+        raise TableError(f"{text.path}: the table is empty; expected a header such as image,dog,cat")
     wanted = {"image"} if options.image_column is None else {options.image_column.strip().lower()}
     fitting = [one for one in found if wanted & {name.strip().lower().removesuffix(MARK) for name in one[0]}]
     return fitting[0] if fitting else max(found, key=lambda one: len(one[0]))
@@ -105,7 +116,7 @@ def _unguarded(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.replace_substring_regex(column, UNGUARD, r"\1\2")
 
 
-def _columns(path: Path, width: int, separator: str, skipped: bool) -> tuple[list[pa.ChunkedArray], list[tuple[int, str]]]:
+def _columns(text: Text, width: int, separator: str, skipped: bool) -> tuple[list[pa.ChunkedArray], list[tuple[int, str]]]:
     """Read all cells as text, the header included, and list the rows that are too short or too long."""
     ragged: list[object] = []
 
@@ -115,17 +126,22 @@ def _columns(path: Path, width: int, separator: str, skipped: bool) -> tuple[lis
 
     try:
         table = pyarrow.csv.read_csv(
-            path,
-            read_options=pyarrow.csv.ReadOptions(autogenerate_column_names=True, block_size=_BLOCK, skip_rows=int(skipped)),
+            text.path,
+            read_options=pyarrow.csv.ReadOptions(
+                autogenerate_column_names=True,
+                block_size=_BLOCK,
+                skip_rows=int(skipped),
+                encoding="utf8" if text.encoding == "utf-8-sig" else text.encoding,
+            ),
             parse_options=pyarrow.csv.ParseOptions(delimiter=separator, invalid_row_handler=skip, newlines_in_values=True),
             convert_options=pyarrow.csv.ConvertOptions(
                 column_types={f"f{index}": pa.string() for index in range(width)}, strings_can_be_null=False, null_values=[]
             ),
         )
     except pa.ArrowInvalid as error:
-        list(_numbered(path, separator, skipped))  # says where the text is not UTF-8
-        raise TableError(f"{path}: not a CSV table ({error}); save it again as 'CSV UTF-8'") from error
-    wrong = [(row, len(record)) for row, record in _numbered(path, separator, skipped) if len(record) != width] if ragged else []
+        list(_numbered(text, separator, skipped))  # says where the text is not UTF-8
+        raise TableError(f"{text.path}: not a CSV table ({error}); save it again as 'CSV UTF-8'") from error
+    wrong = [(row, len(record)) for row, record in _numbered(text, separator, skipped) if len(record) != width] if ragged else []
     message = f"expected {width} cells as in the header, came {{}}; add or remove {_SEPARATORS[separator]}"
     return table.columns, [(row, message.format(came)) for row, came in wrong]
 
@@ -148,9 +164,9 @@ def _blank(column: pa.ChunkedArray) -> NDArray[np.bool_]:
     return np.asarray(pc.equal(pc.utf8_trim_whitespace(column), ""))
 
 
-def _numbered(path: Path, separator: str, skipped: bool) -> Iterator[tuple[int, list[str]]]:
+def _numbered(text: Text, separator: str, skipped: bool) -> Iterator[tuple[int, list[str]]]:
     """Yield every record that is not blank with the line it starts on, the first line being 1; ``skipped``: it declares the separator."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
+    with text.path.open(encoding=text.encoding, newline="") as file:
         before = int(skipped)
         if skipped:
             file.readline()

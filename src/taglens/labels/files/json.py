@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from taglens.encoded import read_text
 from taglens.errors import TableError, TagLensError
 from taglens.labels.codes import cell_state
 from taglens.labels.files.columns import RawTable
@@ -38,8 +39,8 @@ def read_json_table(path: Path, options: TableOptions) -> RawTable:
     Raises:
         TableError: not JSON, not a list of objects, or a name twice in one object.
     """
+    text = read_text(path, options.encoding)
     try:
-        text = path.read_text(encoding="utf-8-sig")
         content = json.loads(text, object_pairs_hook=_no_name_twice)
     except (ValueError, RecursionError) as error:
         if str(error).startswith("Extra data") and text.lstrip()[:1] == "{":
@@ -58,13 +59,12 @@ def read_json_lines(path: Path, options: TableOptions) -> RawTable:
         TableError: a line that is no JSON, or objects that cannot be understood.
     """
     records, rows = [], []
+    text = read_text(path, options.encoding)
     try:
-        for row, line in enumerate(path.read_text(encoding="utf-8-sig").split("\n"), start=1):
+        for row, line in enumerate(text.split("\n"), start=1):
             if line.strip():
                 records.append(json.loads(line, object_pairs_hook=_no_name_twice))
                 rows.append(row)
-    except UnicodeDecodeError as error:
-        raise TableError(f"{path}: not UTF-8 text (byte {error.start}); save the file as UTF-8") from error
     except (ValueError, RecursionError) as error:
         raise TableError(f"{path}, row {row}: not readable as JSON ({error}); expected an object on each line") from error
     return read_tasks(records, path, options) if is_label_studio(records) else _read(records, rows, path, options)

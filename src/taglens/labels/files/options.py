@@ -18,6 +18,8 @@ class TableOptions:
     """Column of an own table that lists tags (default: tags, where it is the only one); other columns are left out, which is said."""
     tag_separator: str | None = None
     """What stands between tags: a sign such as ; or one of space, comma, semicolon, bar, tab, newline."""
+    encoding: str | None = None
+    """Encoding of a text file that is neither UTF-8 nor says what it is, such as windows-1252, shift_jis or gb18030."""
     ignore: tuple[str, ...] = ()
     """Columns of an own table to leave out."""
     class_columns: tuple[str, ...] = ()

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from taglens.errors import RunError, unknown_name
+from taglens.encoded import read_text
+from taglens.errors import RunError, TableError, unknown_name
 from taglens.outputs import csv_text, write_text
 from taglens.spreadsheets import MARK, guarded_columns, unguard
 
@@ -70,7 +71,7 @@ def _rows(path: Path) -> list[Row]:
             raise RunError(f"{path}: not a file; {_ADVICE}")
         if path.stat().st_size > LARGEST:
             raise RunError(f"{path}: {path.stat().st_size:,} bytes, at most {LARGEST:,} are read; {_ADVICE}")
-        text = path.read_bytes().decode("utf-8-sig")
+        text = read_text(path)
         separator = max(",;\t", key=text.partition("\n")[0].count)
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
         rows, line = [], 1
@@ -78,8 +79,8 @@ def _rows(path: Path) -> list[Row]:
             if any(map(str.strip, cells)):
                 rows.append((line, cells))
             line = reader.line_num + 1
-    except UnicodeDecodeError as error:
-        raise RunError(f"{path}: not UTF-8 text (byte {error.start}); save it as 'CSV UTF-8'") from error
+    except TableError as error:
+        raise RunError(str(error)) from error
     except csv.Error as error:
         raise RunError(f"{path}: not a CSV table ({error}); {_ADVICE}") from error
     except OSError as error:

@@ -216,7 +216,12 @@ CELL = "expected 1 (present), 0 (absent) or blank (not checked), came "
             "{path}, row 2, column 'tags': a sign ! or ? without a name; write the class behind it",
             id="sign alone",
         ),
-        pytest.param(b"image,dog\nb\xe4r.jpg,1\n", "{path}: not UTF-8 text (byte 11); save the table as 'CSV UTF-8'", id="Latin-1"),
+        pytest.param(
+            b"image,dog\nb\xe4r.jpg,1\n",
+            "{path}, row 2: not UTF-8 text; it looks like windows-1252: a word there reads 'bär.jpg' in windows-1252, 'b‰r.jpg' in mac_roman, "
+            "'bдr.jpg' in windows-1251; pass the right one, such as --encoding windows-1252, or save it as UTF-8 ('CSV UTF-8')",
+            id="Latin-1",
+        ),
     ],
 )
 def test_wrong_csv(write: Write, text: str | bytes, message: str) -> None:
