@@ -228,7 +228,7 @@ annotations = st.fixed_dictionaries(
 studio = st.fixed_dictionaries(
     {
         "data": st.dictionaries(
-            st.sampled_from(["image", "other", "taglens_split"]), st.sampled_from(["a.jpg", "b.png"]) | values, max_size=3
+            st.sampled_from(["image", "other", "taglens_split", "taglens_labels"]), st.sampled_from(["a.jpg", "b.png"]) | values, max_size=3
         )
     },
     optional={"annotations": st.lists(annotations, max_size=2), "predictions": values, "drafts": values},
@@ -252,7 +252,7 @@ records = st.fixed_dictionaries(
         "probabilities": values,
         "sources": st.dictionaries(st.just("dog"), values) | values,
         "data": st.fixed_dictionaries(
-            {}, optional={name: values for name in ("image", "taglens_image", "taglens_classes", "taglens_known")}
+            {}, optional={name: values for name in ("image", "taglens_image", "taglens_classes", "taglens_known", "taglens_labels")}
         ),
         "annotations": st.lists(
             st.fixed_dictionaries({}, optional={"result": st.lists(values, max_size=2) | values, "was_cancelled": values}) | values,

@@ -54,7 +54,7 @@ WHOLE = 'class,threshold\ndog,0.5\n"cat, wild",0\nfög,1\n'
         (WHOLE.replace("threshold", "limit"), "row 1: expected the columns class and threshold, came 'class, limit'"),
         ("", "the file is empty"),
         ("\n\n", "the file is empty"),
-        (WHOLE.encode("latin-1"), "row 3: not UTF-8 text; it looks like"),
+        (WHOLE.encode("latin-1"), "row 4: not UTF-8 text; it looks like"),
         ("x" * (LARGEST + 1), "at most 16,777,216 are read"),
         ('class,threshold\n"' + "x" * 200_000, "not a CSV table (field larger than field limit"),
     ],

@@ -1,7 +1,8 @@
 """Label Studio: tables as tasks with pre-annotations; ``label_studio_tasks`` reads what comes back.
 
 Each task has two lists to tick, ``present`` and ``absent``; a class in neither was not checked. Known labels travel as an annotation,
-filled ones as a prediction that a person may take over.
+filled ones as a prediction that a person may take over. Sources and probabilities travel in the task's data, where a prediction that
+nobody took over is found again.
 
 Source: Label Studio's documentation, "Label Studio JSON format" and "Import pre-annotated data into Label Studio".
 """
@@ -17,6 +18,7 @@ from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
+from taglens.labels.files.label_studio_marks import ENTRY, marks_of
 from taglens.labels.files.label_studio_tasks import LISTS
 from taglens.labels.states import POSITIVE
 from taglens.labels.table import LabelTable
@@ -89,6 +91,8 @@ def _tasks(table: LabelTable, prefix: str) -> Iterator[dict[str, Any]]:
         task: dict[str, Any] = {"data": {"image": address, "taglens_image": name, "taglens_known": known}}
         if table.splits is not None:
             task["data"]["taglens_split"] = table.splits[row]
+        if marks := marks_of(table, row):
+            task["data"][ENTRY] = marks
         if row == 0:
             task["data"]["taglens_classes"] = list(table.classes)
         if any(known.values()):

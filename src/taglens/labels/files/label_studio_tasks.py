@@ -19,6 +19,7 @@ import numpy as np
 from taglens.errors import TableError
 from taglens.labels.codes import cell_state
 from taglens.labels.files.columns import RawTable
+from taglens.labels.files.label_studio_marks import Mark, read_marks
 from taglens.labels.files.options import TableOptions
 from taglens.labels.inspection import Problem
 from taglens.labels.origins import GIVEN, Origin
@@ -48,6 +49,10 @@ class _Task:
     data: dict[str, Any]
     answers: tuple[_Answer, ...]
     origin: Origin
+    marks: Mapping[str, Mark]
+    predictions: int
+    answered: bool
+    """Whether an annotation counts, be it an empty one."""
 
 
 def is_label_studio(records: Any) -> bool:
@@ -77,7 +82,9 @@ def _read_tasks(records: list[Any], path: Path, options: TableOptions) -> RawTab
     places = {answer.to for task in tasks for answer in task.answers}
     rows = [found for task in tasks for found in _pictures(task, named, _addresses(task, places, options, left_out))]
     first = tasks[0].data.get("taglens_classes")
-    classes = list(dict.fromkeys([*(first if isinstance(first, list) else []), *(name for *_, labels in rows for name in labels)]))
+    classes = list(
+        dict.fromkeys([*(first if isinstance(first, list) else []), *(name for task, _, labels in rows for name in (*labels, *task.marks))])
+    )
     shape = (len(rows), len(classes))
     numbers = np.array([task.row for task, *_ in rows], np.int64)
     splits = [task.data.get("taglens_split", task.data.get(options.split_column or "split")) for task, *_ in rows]
@@ -87,15 +94,35 @@ def _read_tasks(records: list[Any], path: Path, options: TableOptions) -> RawTab
     raw.notes = [Problem(note, level="warning") for note in notes]
     raw.left_out = left_out
     raw.origin_index = np.zeros(shape, np.int16)
+    raw.probabilities = np.full(shape, np.nan, np.float32)
     column = {name: number for number, name in enumerate(classes)}
     for row, (task, _, labels) in enumerate(rows):
-        known = _known(task.data)
-        if task.origin not in raw.origins:
-            raw.origins.append(task.origin)
-        for name, state in labels.items():
-            raw.values[row, column[name]] = state
-            raw.origin_index[row, column[name]] = raw.origins.index(GIVEN if known.get(name) == state else task.origin)
+        for name, mark in _with_marks(task, labels, left_out).items():
+            if mark.origin not in raw.origins:
+                raw.origins.append(mark.origin)
+            raw.values[row, column[name]] = mark.state
+            raw.origin_index[row, column[name]] = raw.origins.index(mark.origin)
+            raw.probabilities[row, column[name]] = mark.probability
     return raw
+
+
+def _with_marks(task: _Task, labels: Mapping[str, int], left_out: Counter[str]) -> dict[str, Mark]:
+    """Return a picture's labels with what TagLens knew of them when it wrote the task.
+
+    What is as it was keeps its source and probability. Where nobody answered, labels that a model filled come back as filled; where
+    somebody did, those count that are ticked, and the filled ones that are not are counted as left out.
+    """
+    known = _known(task.data)
+    untouched = dict(labels) == known and task.answered == bool(known)
+    found = {name: Mark(state, GIVEN if known.get(name) == state else task.origin, np.nan) for name, state in labels.items()}
+    for name, mark in task.marks.items():
+        if known.get(name) == mark.state == labels.get(name, UNKNOWN) or (untouched and name not in labels):
+            found[name] = mark
+        elif mark.state != UNKNOWN and name not in labels:
+            left_out["filled labels that the answer does not tick (not checked now)"] += name not in known
+    if not untouched or not task.marks:
+        left_out["predictions"] += task.predictions
+    return found
 
 
 def _task(record: Any, row: int, path: Path, left_out: Counter[str]) -> _Task:
@@ -112,13 +139,13 @@ def _task(record: Any, row: int, path: Path, left_out: Counter[str]) -> _Task:
     )
     left_out["cancelled annotations"] += len(entries) - len(live)
     left_out["other annotations of a task (the newest ground truth counts, else the newest)"] += max(0, len(live) - 1)
-    left_out["predictions"] += len(record.get("predictions") or [])
     left_out["drafts"] += len(record.get("drafts") or [])
     answers = tuple(_answers(chosen.get("result") or [], left_out))
     by, time = chosen.get("completed_by"), str(chosen.get("updated_at") or "")
     who = by.get("email", by.get("id")) if isinstance(by, dict) else by
     origin = Origin("reviewed", f"label-studio {who}", f"{time[:16]}Z" if time else "") if who is not None else GIVEN
-    return _Task(row, f"{path}, row {row}", data, answers, origin)
+    where = f"{path}, row {row}"
+    return _Task(row, where, data, answers, origin, read_marks(data, where), len(record.get("predictions") or []), bool(chosen))
 
 
 def _answers(results: list[Any], left_out: Counter[str]) -> Iterator[_Answer]:

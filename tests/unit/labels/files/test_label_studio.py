@@ -70,13 +70,55 @@ def test_label_studios_sdk_accepts_configuration_tasks_and_predictions(written, 
                 assert layout.validate_prediction(entry, return_errors=True) == []
 
 
-def test_untouched_tasks_come_back_with_the_known_labels_alone(table, written, tmp_path):
+def test_untouched_tasks_come_back_as_they_went(table, written, tmp_path):
     back = LabelTable.read(tmp_path / "tasks.json", images=tmp_path)
-    expected = np.where(table.of_kind("predicted"), -1, table.labels.values)
-    assert back.images == table.images
-    assert back.classes == CLASSES
-    assert np.array_equal(back.labels.values, expected)
-    assert back.origin_index is None, "all was given"
+    assert back == table, "states, sources and probabilities"
+    assert back.left_out == ()
+
+
+def test_sources_of_known_labels_come_back(tmp_path):
+    origins = (Origin("given"), Origin("implied", "dog"), Origin("reviewed", "ada", "2026-11-21T11:00:00Z"), FILLED)
+    index = np.array([[0, 1, 2], [3, 3, 2]], np.int16)
+    values = PartialLabels(np.array([[1, 0, 1], [0, 1, 0]], np.int8))
+    table = LabelTable(("a.jpg", "b.jpg"), CLASSES, values, ("train", "test"), tmp_path, origins, index)
+    write_label_studio(table, tmp_path / "tasks.json")
+    assert read_table(tmp_path / "tasks.json") == table
+
+
+def test_an_answer_decides_over_what_a_model_filled(written, tmp_path):
+    person = annotation({"email": "ada@example.org"}, "2026-11-21T12:00:05.1Z", absent=[CLASSES[1]])
+    written[1]["annotations"] = [person]
+    (tmp_path / "export.json").write_text(json.dumps(written))
+    back = LabelTable.read(tmp_path / "export.json", images=tmp_path)
+    assert back.labels.values[1].tolist() == [-1, 0, -1]
+    assert back.of_kind("reviewed")[1].tolist() == [False, True, False]
+    assert set(back.left_out) == {LeftOut("predictions", 1), LeftOut("filled labels that the answer does not tick (not checked now)", 1)}
+
+
+def test_an_empty_answer_is_an_answer(written, tmp_path):
+    written[1]["annotations"] = [annotation(7, "2026-11-21T12:00:05.1Z")]
+    (tmp_path / "export.json").write_text(json.dumps(written))
+    assert LabelTable.read(tmp_path / "export.json", images=tmp_path).labels.values[1].tolist() == [-1, -1, -1]
+
+
+@pytest.mark.parametrize(
+    ("marks", "words"),
+    [
+        (3, "must be an object of classes"),
+        ({"dog": 1}, "must be an object of classes"),
+        ({"dog": {"state": 2}}, "expected the state 1, 0 or null"),
+        ({"dog": {"state": True}}, "expected the state 1, 0 or null"),
+        ({"dog": {"state": 1, "source": 3}}, "a source as text"),
+        ({"dog": {"state": 1, "source": "guessed|me"}}, "unknown label source 'guessed'"),
+        ({"dog": {"state": 1, "probability": 2}}, "expected a probability between 0 and 1"),
+        ({"dog": {"state": 1, "probability": "0.5"}}, "expected a probability between 0 and 1"),
+        ({"dog": {"state": 1, "probability": float("nan")}}, "expected a probability between 0 and 1"),
+    ],
+)
+def test_marks_that_taglens_does_not_write(tmp_path, marks, words):
+    (tmp_path / "t.json").write_text(json.dumps([{"data": {"image": "a.jpg", "taglens_labels": marks}}]))
+    with pytest.raises(TableError, match=words):
+        read_table(tmp_path / "t.json")
 
 
 def annotation(by, time, **lists):
