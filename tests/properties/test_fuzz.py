@@ -326,10 +326,18 @@ def test_parquet(place, content):
 
 names = st.sampled_from(["a.jpg", "b.jpg", "../a.jpg", ""]) | values
 identities = st.integers(0, 2) | values
+marks = st.fixed_dictionaries({}, optional={"state": st.integers(0, 1) | values, "source": values, "probability": values}) | values
 coco = st.fixed_dictionaries(
     {
         "images": st.lists(
-            st.fixed_dictionaries({"id": identities, "file_name": names}, optional={"neg_category_ids": st.lists(identities) | values}),
+            st.fixed_dictionaries(
+                {"id": identities, "file_name": names},
+                optional={
+                    "neg_category_ids": st.lists(identities) | values,
+                    "taglens_split": values,
+                    "taglens_labels": st.dictionaries(names, marks) | values,
+                },
+            ),
             max_size=3,
         ),
         "annotations": st.lists(

@@ -16,11 +16,12 @@ from taglens.labels.table import LabelTable
 
 @dataclass(frozen=True, kw_only=True)
 class Convert:
-    """Write a table for another tool: Label Studio (pre-annotations), Hugging Face datasets, FiftyOne, photo programs (XMP keywords); or
+    """Write a table for another tool: Label Studio (pre-annotations), Hugging Face datasets, COCO, FiftyOne, photo programs (XMP keywords);
+    or
     as another kind of table.
 
-    Back again, as DATA of every command: a table, what Label Studio exports (JSON), a folder of Hugging Face, xmp:FOLDER of pictures
-    with keywords. FiftyOne: export its dataset in a form of these.
+    Back again, as DATA of every command: a table, what Label Studio exports (JSON), a COCO file, a folder of Hugging Face, xmp:FOLDER of
+    pictures with keywords. FiftyOne: export its dataset in a form of these.
 
         $ taglens convert labels.csv --out labels.parquet
         $ taglens convert labels.csv --to label-studio --out tasks.json
@@ -31,9 +32,9 @@ class Convert:
     """A table (CSV, TSV, Excel, Parquet, JSON), what Label Studio or COCO tools exported as JSON, a folder of Hugging Face, or
     name:root."""
     out: Path | None = None
-    """File (table: .csv, .parquet, .json; label-studio: .json), folder (huggingface), or folder named as the dataset (fiftyone); xmp:
+    """File (table: .csv, .parquet, .json; label-studio, coco: .json), folder (huggingface), or folder named as the dataset (fiftyone); xmp:
     folder of the sidecars (default: each beside its picture)."""
-    to: Literal["table", "label-studio", "huggingface", "fiftyone", "xmp"] = "table"
+    to: Literal["table", "label-studio", "huggingface", "coco", "fiftyone", "xmp"] = "table"
     """What to write."""
     force: bool = False
     """Replace what is there; xmp: take away keywords that the table says to be absent."""
@@ -70,6 +71,7 @@ def run(config: Convert) -> int:
         "table": _table,
         "label-studio": _label_studio,
         "huggingface": _hugging_face,
+        "coco": _coco,
         "fiftyone": _fiftyone,
     }
     how = writers[config.to](table, config, config.out)
@@ -109,6 +111,15 @@ def _hugging_face(table: LabelTable, config: Convert, out: Path) -> str:
 
     write_image_folder(table, out, force=config.force)
     return f'; load_dataset("imagefolder", data_dir="{out}")'
+
+
+def _coco(table: LabelTable, config: Convert, out: Path) -> str:
+    from taglens.convert.coco import write_coco
+
+    if out.suffix.lower() != ".json":
+        raise TagLensError(f"COCO is JSON, came --out {out}; name a .json file")
+    folder = write_coco(table, out, force=config.force)
+    return f"; names of pictures count from {folder}: the folder to give the other tool, and here --images {folder}"
 
 
 def _fiftyone(table: LabelTable, config: Convert, out: Path) -> str:

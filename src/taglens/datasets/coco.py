@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from taglens.datasets.coco_marks import with_marks
 from taglens.datasets.official import whole_text
 from taglens.datasets.pictures import Box
 from taglens.encoded import file_encoding
@@ -193,7 +194,8 @@ def instances_table(instances: Instances, folder: Path, name: str, split: str | 
     Raises:
         TableError: not one annotation, or one of a picture or category that is not listed.
     """
-    if instances.pictures and instances.categories and not instances.annotations:
+    federated = any("neg_category_ids" in picture for picture in instances.pictures)
+    if instances.pictures and instances.categories and not instances.annotations and not federated:
         raise TableError(
             f"{name}: {len(instances.pictures):,} pictures and {len(instances.categories):,} categories but not one annotation; COCO holds "
             "objects, and an export of picture tags to it (CVAT) loses them: export the tags as a table, or as JSON of Label Studio"
@@ -220,6 +222,7 @@ def instances_table(instances: Instances, folder: Path, name: str, split: str | 
         warnings=(*_note(name, annotated, annotated_only, federated=bool(np.any(~present & ~absent))), *notes, *_said(instances, name)),
         left_out=left_out,
     )
+    table = with_marks(table, instances.pictures, name)
     return table.rows(annotated) if annotated_only else table
 
 

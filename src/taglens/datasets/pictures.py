@@ -114,6 +114,17 @@ def taken_at(path: Path) -> float | None:
     return seconds + (float(f"0.{part}") if part.isascii() and part.isdecimal() else 0.0)
 
 
+def picture_size(path: Path) -> tuple[int, int]:
+    """Return a picture's width and height in pixels as its file says, before any EXIF rotation. Nothing is decoded.
+
+    Raises:
+        PictureError: missing, empty, or not a picture.
+    """
+    _require_file(path, str(path))
+    with explained(str(path)), opened(path, str(path)) as picture:
+        return picture.size
+
+
 def opened(source: Path | str | BinaryIO, called: str) -> Image.Image:
     """Open a picture that ``called`` names, the one place that does; nothing is decoded yet."""
     formats = _formats()

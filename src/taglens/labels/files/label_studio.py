@@ -18,8 +18,8 @@ from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
-from taglens.labels.files.label_studio_marks import ENTRY, marks_of
 from taglens.labels.files.label_studio_tasks import LISTS
+from taglens.labels.files.marks import ENTRY, SPLIT, marks_of
 from taglens.labels.states import POSITIVE
 from taglens.labels.table import LabelTable
 from taglens.outputs import atomic_path, write_text
@@ -90,7 +90,7 @@ def _tasks(table: LabelTable, prefix: str) -> Iterator[dict[str, Any]]:
         known = {list_: _names(table, (values == state) & ~filled[row]) for list_, state in LISTS.items()}
         task: dict[str, Any] = {"data": {"image": address, "taglens_image": name, "taglens_known": known}}
         if table.splits is not None:
-            task["data"]["taglens_split"] = table.splits[row]
+            task["data"][SPLIT] = table.splits[row]
         if marks := marks_of(table, row):
             task["data"][ENTRY] = marks
         if row == 0:

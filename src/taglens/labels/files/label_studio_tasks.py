@@ -19,7 +19,7 @@ import numpy as np
 from taglens.errors import TableError
 from taglens.labels.codes import cell_state
 from taglens.labels.files.columns import RawTable
-from taglens.labels.files.label_studio_marks import Mark, read_marks
+from taglens.labels.files.marks import SPLIT, Mark, read_marks
 from taglens.labels.files.options import TableOptions
 from taglens.labels.inspection import Problem
 from taglens.labels.origins import GIVEN, Origin
@@ -87,7 +87,7 @@ def _read_tasks(records: list[Any], path: Path, options: TableOptions) -> RawTab
     )
     shape = (len(rows), len(classes))
     numbers = np.array([task.row for task, *_ in rows], np.int64)
-    splits = [task.data.get("taglens_split", task.data.get(options.split_column or "split")) for task, *_ in rows]
+    splits = [task.data.get(SPLIT, task.data.get(options.split_column or "split")) for task, *_ in rows]
     raw = RawTable([name for _, name, _ in rows], None, classes, np.full(shape, UNKNOWN, np.int8), lambda: numbers)
     if any(split is not None for split in splits):
         raw.splits = ["" if split is None else str(split) for split in splits]

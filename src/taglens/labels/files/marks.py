@@ -1,4 +1,4 @@
-"""What Label Studio has no place for, kept in a task's data as ``taglens_labels``: sources, probabilities, and labels that a model filled.
+"""What other tools have no place for, kept in their files as ``taglens_labels``: sources, probabilities, and what a model filled.
 
 ``{"dog": {"state": 1, "source": "predicted|runs/first|2026-11-21T11:00:00Z", "probability": 0.93}}``; only labels of which there is more to
 say than that they were given. State null: not checked, but with a probability.
@@ -14,7 +14,7 @@ from taglens.labels.origins import Origin, format_origin, parse_origin
 from taglens.labels.states import NEGATIVE, POSITIVE, UNKNOWN
 from taglens.labels.table import LabelTable
 
-ENTRY = "taglens_labels"
+ENTRY, SPLIT = "taglens_labels", "taglens_split"
 
 
 class Mark(NamedTuple):
