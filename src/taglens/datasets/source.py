@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple, TypeAlias
 import numpy as np
 
 from taglens.datasets.chexpert import read_chexpert
+from taglens.datasets.class_folders import class_folders_hint, read_class_folders
 from taglens.datasets.coco import coco_boxes, is_coco_file, read_coco, read_coco_file
 from taglens.datasets.cub import Certainty, read_cub
 from taglens.datasets.embedded import examine_embedded
@@ -67,8 +68,9 @@ class DataOptions(TableOptions):
     """CheXpert, MIMIC-CXR: all pictures, or only those taken from the front or the back."""
     labeller: Labeller = "chexpert"
     """MIMIC-CXR: the program whose labels are read; agreed: where the two differ, the label is unknown."""
-    absent: Absent = "negative"
-    """VG-200, NUS-WIDE: what a class becomes that is not listed; nobody checked it, but the field takes it as absent."""
+    absent: Absent | None = None
+    """VG-200, NUS-WIDE, folders: what a class becomes that is not listed; nobody checked it. None: negative, as the field takes it, but for
+    folders unknown."""
     certainty: Certainty = "probably"
     """CUB: how certain a worker had to be for a label to be known; any: certainty is ignored, as SPML does."""
 
@@ -111,7 +113,7 @@ def examine_data(data: str | Path, part: Part, options: DataOptions | None = Non
             table = find_pictures(read_image_folder(path, options), outside=False)
             return Reading(_part(table, part, options.split, str(path))[0], None, ())
         names = ", ".join(f"{reader}:{path}" for reader in READERS)
-        raise TableError(f"{path}: a folder; expected a .csv, .parquet or .json table, or one of: {names}")
+        raise TableError(f"{path}: a folder; expected a .csv, .parquet or .json table, or one of: {names}{class_folders_hint(path)}")
     if path.suffix.lower() == ".parquet" and path.is_file() and holds_pictures(path):
         return _examined_part(examine_embedded(path, options), part, options, path)
     if path.suffix.lower() == ".json" and path.is_file() and is_coco_file(path, options.encoding):
@@ -224,6 +226,13 @@ def _xmp() -> DataSet:
     return DataSet(read, _no_boxes)
 
 
+def _folders() -> DataSet:
+    def read(root: str, part: Part, options: DataOptions) -> LabelTable:
+        return _part(read_class_folders(Path(root), options.absent or "unknown"), part, options.split, f"folders:{root}")[0]
+
+    return DataSet(read, _no_boxes)
+
+
 def _no_boxes(root: str, table: LabelTable) -> Boxes:
     return {}
 
@@ -253,11 +262,11 @@ def _mimic_cxr(root: str, split: str, options: DataOptions) -> LabelTable:
 
 
 def _vg200(root: str, split: str, options: DataOptions) -> LabelTable:
-    return read_vg200(Path(root), split, options.absent, options.images)
+    return read_vg200(Path(root), split, options.absent or "negative", options.images)
 
 
 def _nuswide(root: str, split: str, options: DataOptions) -> LabelTable:
-    return read_nuswide(Path(root), split, options.absent, options.annotated_only, options.images)
+    return read_nuswide(Path(root), split, options.absent or "negative", options.annotated_only, options.images)
 
 
 def _cub(root: str, split: str, options: DataOptions) -> LabelTable:
@@ -278,5 +287,6 @@ READERS: dict[str, DataSet] = {
     "cub": DataSet(_in_official_splits(_cub, "train", "test"), _no_boxes),
     "scenes": _scenes(),
     "xmp": _xmp(),
+    "folders": _folders(),
 }
 """Name of a data set -> the functions that read ``name:root``."""
