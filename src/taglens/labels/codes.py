@@ -12,8 +12,12 @@ from taglens.labels.states import NEGATIVE, POSITIVE, UNKNOWN, PartialLabels
 WORDS: Mapping[str, int] = {
     **dict.fromkeys(("true", "yes", "y", "t", "x", "✓", "✔", "☑", "present", "positive"), POSITIVE),
     **dict.fromkeys(("ja", "j", "wahr", "vrai", "oui", "verdadero", "vero", "sí", "si", "sì", "sim", "waar"), POSITIVE),
+    **dict.fromkeys(("истина", "да", "prawda", "tak", "pravda", "ano", "igaz", "igen", "sant", "sann", "sand", "tosi", "kyllä"), POSITIVE),
+    **dict.fromkeys(("verdadeiro", "doğru", "evet", "はい", "是", "예"), POSITIVE),
     **dict.fromkeys(("false", "no", "n", "f", "absent", "negative"), NEGATIVE),
     **dict.fromkeys(("nein", "falsch", "faux", "non", "falso", "não", "nee", "onwaar"), NEGATIVE),
+    **dict.fromkeys(("ложь", "нет", "fałsz", "nie", "nepravda", "hamis", "nem", "falskt", "falsk", "usann", "nej", "nei"), NEGATIVE),
+    **dict.fromkeys(("epätosi", "ei", "yanlış", "yanliş", "hayır", "いいえ", "否", "아니요"), NEGATIVE),
     **dict.fromkeys(("", "na", "n/a", "#n/a", "nan", "none", "null", "<na>", "nil", "nat"), UNKNOWN),
     **dict.fromkeys(("?", "unknown", "unsure", "not sure", "uncertain", "not checked"), UNKNOWN),
 }

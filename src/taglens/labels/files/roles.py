@@ -16,6 +16,8 @@ from taglens.labels.table import PROBABILITY, SOURCE, require_class_names
 IMAGE_NAMES = (
     "image", "file_name", "filename", "file", "image_path", "imagepath", "image_name", "imagename", "image_file", "filepath", "file_path",
     "path", "img", "img_path", "img_name", "image_index", "imageid", "image_id", "img_id", "photo", "picture_path",
+    "image_url", "img_url", "url", "bild", "bilddatei", "datei", "dateiname", "fichier", "imagen", "archivo", "immagine", "imagem",
+    "arquivo", "afbeelding", "bestand", "bestandsnaam", "obraz", "plik", "изображение", "файл", "图片", "图像", "画像",
 )  # fmt: skip
 """Usual names of the pictures' column, the likeliest first."""
 SPLIT_NAMES = ("split", "subset", "partition", "set", "data_split", "dataset", "phase", "usage", "part", "valid", "val", "validation")
