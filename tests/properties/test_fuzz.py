@@ -27,7 +27,7 @@ from taglens.labels.files.options import TableOptions
 from taglens.labels.files.tables import examine_table, read_table
 from taglens.review.journal import read_journal
 
-TARGETS = 12
+TARGETS = 13
 CASES = int(os.environ.get("TAGLENS_FUZZ", "0")) // TARGETS
 FUZZ = settings(max_examples=CASES or 60, deadline=None, suppress_health_check=list(HealthCheck), database=None)
 
@@ -160,6 +160,25 @@ def test_text_with_options(place, content, chosen, name):
     path = place / name
     path.write_bytes(content)
     read_again(place, path, chosen)
+
+
+ENCODINGS = ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8-sig", "latin-1", "cp1251", "shift_jis", "gb18030", "mac_roman"]
+in_encodings = st.tuples(separated, st.sampled_from(ENCODINGS)).map(
+    lambda parts: parts[0].decode("utf-8", "replace").encode(parts[1], "replace")
+)
+
+
+@FUZZ
+@given(
+    content=in_encodings | in_encodings.flatmap(mutated) | st.binary(max_size=60),
+    asked=st.sampled_from([None, None, *ENCODINGS, "utf-7", "hex", "unicode_escape"]) | st.text(max_size=4),
+    name=st.sampled_from(["t.csv", "t.txt", "t.json", "t.jsonl"]),
+)
+@example(content=b"\xff\xfe\x00", asked=None, name="t.csv")
+def test_text_in_other_encodings(place, content, asked, name):
+    path = place / name
+    path.write_bytes(content)
+    read_again(place, path, TableOptions(encoding=asked))
 
 
 cells = st.none() | st.booleans() | st.integers(-2, 3) | st.sampled_from(["a.jpg", "b.jpg", "dog|cat", "ja", "=1+0", "0.7"]) | st.floats()

@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from taglens.errors import PictureError
+
 ROWS = 256
 """Rows that are brought to 8 bit at once."""
 DEPTHS = (8, 10, 12, 14, 16)
@@ -41,6 +43,30 @@ def eight_bit(picture: Image.Image, nothing: tuple[float, ...] = ()) -> Image.Im
         for start, rows in zip(range(0, len(deep), ROWS), _rows(deep, nothing), strict=True):
             found[start : start + ROWS] = np.nan_to_num(np.clip((rows - low) * (255.0 / (high - low)), 0, 255)).round()
     return Image.fromarray(found)
+
+
+def has_deep_colours(picture: Image.Image) -> bool:
+    """Tell whether a picture that is opened and not yet decoded holds 16 bits for each colour, of which Pillow keeps the upper 8."""
+    kinds = (str(part) for tile in getattr(picture, "tile", ()) for part in (tile[3] if isinstance(tile[3], tuple) else (tile[3],)))
+    return picture.mode in ("RGB", "RGBA", "LA") and any(";16" in kind for kind in kinds)
+
+
+def spread_colours(picture: Image.Image, called: str) -> Image.Image:
+    """Scale the decoded colours of a file with 16 bits each as :func:`eight_bit` does greys: by the smallest depth that holds them.
+
+    Raises:
+        PictureError: 12 bits or fewer are used: then Pillow has left 16 levels at most.
+    """
+    bands = picture.split()
+    colours, rest = (bands[:-1], bands[-1:]) if picture.mode.endswith("A") else (bands, ())
+    brightest = max(int(np.asarray(band).max()) for band in colours)
+    bits = next(bits for bits in DEPTHS if brightest < 2 ** (bits - 8))
+    if bits <= 12:
+        raise PictureError(
+            f"{called}: 16 bits for each colour, of which at most 12 are used: it would be nearly black; save it with 8 bits"
+        )
+    factor = 255 / (2 ** (bits - 8) - 1)
+    return Image.merge(picture.mode, [*(band.point(lambda value: round(value * factor)) for band in colours), *rest])
 
 
 def no_data(picture: Image.Image) -> tuple[float, ...]:

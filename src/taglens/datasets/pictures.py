@@ -14,7 +14,7 @@ from typing import BinaryIO, Literal, NamedTuple, TypeAlias
 
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-from taglens.datasets.deep import eight_bit, no_data
+from taglens.datasets.deep import eight_bit, has_deep_colours, no_data, spread_colours
 from taglens.datasets.missing import missing_message
 from taglens.errors import PictureError
 
@@ -81,8 +81,10 @@ def open_picture(
         _require_size(picture, max_pixels, called)
         if at_least is not None and picture.format == "JPEG":
             picture.draft(None, (at_least, at_least))
+        deep = has_deep_colours(picture)
         picture.load()
-        return _rgb(_upright(picture), no_data(picture))
+        nothing = no_data(picture)
+        return _rgb(_upright(spread_colours(picture, called) if deep else picture), nothing)
 
 
 def upright_size(content: bytes, name: str = "") -> tuple[int, int]:

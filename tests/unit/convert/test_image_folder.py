@@ -1,5 +1,6 @@
 """Tables for Hugging Face's datasets and for FiftyOne."""
 
+import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,6 +10,7 @@ from pyarrow import parquet
 
 from taglens.cli.main import main
 from taglens.convert.fiftyone import samples, write_fiftyone
+from taglens.datasets.source import read_data
 from taglens.errors import TagLensError
 from taglens.labels.origins import Origin
 from taglens.labels.states import PartialLabels
@@ -89,6 +91,23 @@ def test_samples_for_fiftyone_tell_known_labels_from_predictions(table, tmp_path
     assert asked == [(0, []), (1, [0, 1]), (2, []), (3, [])]
     assert made[1]["heat_red"]["map_path"].endswith("1-0.png")
     assert made[2]["tags"] == ["test"]
+
+
+def test_what_fiftyone_exports_as_coco_or_csv_is_read(tmp_path):
+    """Forms of its COCODetectionDataset and CSVDataset exporters; FiftyOne itself is not asked."""
+    content = {
+        "info": {"year": "", "version": "", "url": "https://voxel51.com/fiftyone"},
+        "licenses": [],
+        "categories": [{"id": 0, "name": "red", "supercategory": None}, {"id": 1, "name": "green", "supercategory": None}],
+        "images": [{"id": 1, "file_name": "1.png", "height": 8, "width": 8, "license": None, "coco_url": None}],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 0, "bbox": [0, 0, 8, 8], "area": 64, "iscrowd": 0, "score": 0.9}],
+    }
+    (tmp_path / "labels.json").write_text(json.dumps(content))
+    table = read_data(tmp_path / "labels.json", "all")
+    assert (table.images, table.classes, table.labels.values.tolist()) == (("1.png",), ("red", "green"), [[1, 0]])
+    (tmp_path / "labels.csv").write_text('filepath,tags\n/data/1.png,"red,green"\n/data/2.png,green\n')
+    table = read_data(tmp_path / "labels.csv", "all")
+    assert (table.classes, table.labels.values.tolist()) == (("red", "green"), [[1, 1], [-1, 1]])
 
 
 def test_without_fiftyone_it_is_said(table, tmp_path):

@@ -1,7 +1,9 @@
 """Pictures of every kind become upright RGB; those that cannot are named with the reason."""
 
+import struct
 import sys
 import tracemalloc
+import zlib
 from collections import Counter
 from io import BytesIO
 from pathlib import Path
@@ -346,3 +348,31 @@ def test_deep_pictures_are_scaled_by_what_they_hold(
     values: list[float], kind: type, options: dict[str, object], expected: list[int]
 ) -> None:
     assert _deep(values, kind, **options) == expected
+
+
+def deep_png(values: np.ndarray) -> bytes:
+    """A PNG with 16 bits for each colour, which Pillow does not write; source: the PNG specification, "Chunk layout"."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    height, width, colours = values.shape
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    header = struct.pack(">IIBBBBB", width, height, 16, {3: 2, 4: 6}[colours], 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize(("bits", "expected"), [(14, 255), (16, 255)])
+@pytest.mark.parametrize("colours", [3, 4])
+def test_deep_colours_are_scaled_by_what_they_hold(bits: int, expected: int, colours: int) -> None:
+    values = np.zeros((4, 4, colours), np.uint16)
+    values[:2, :, :3] = 2**bits - 1
+    values[..., 3:] = 65535
+    found = np.asarray(open_picture(deep_png(values)))
+    assert found[:2].min() == expected
+    assert found[2:].max() == 0
+
+
+def test_colours_of_twelve_bits_in_sixteen_are_refused_not_black() -> None:
+    with pytest.raises(PictureError, match="at most 12 are used"):
+        open_picture(deep_png(np.full((4, 4, 3), 4095, np.uint16)))

@@ -43,6 +43,7 @@ READ: dict[str, tuple[str, str, tuple[str, ...], list[list[int]]]] = {
     "tabs in a .csv": ("t.csv", "image\tdog\na.jpg\t1\n", ("dog",), [[1]]),
     "semicolons and blanks": ("t.csv", lines("image,tags", "a.jpg,dog; cat", "b.jpg,cat; sea lion"), ("dog", "cat", "sea lion"),
                               [[1, 1, -1], [-1, 1, 1]]),
+    "hash signs": ("t.csv", lines("image,tags", "a.jpg,#dog #cat", "b.jpg,#cat"), ("dog", "cat"), [[1, 1], [-1, 1]]),
     "line breaks in cells": ("t.csv", 'image,tags\na.jpg,"dog\ncat"\nb.jpg,cat\n', ("dog", "cat"), [[1, 1], [-1, 1]]),
     "JSON in cells": ("t.csv", lines("image,labels", 'a.jpg,"[""dog"", ""cat""]"', "b.jpg,[]"), ("dog", "cat"), [[1, 1], [-1, -1]]),
 }  # fmt: skip

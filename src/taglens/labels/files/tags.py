@@ -43,7 +43,7 @@ def separator_of(cells: Sequence[str], asked: str | None, column: str) -> str:
         if not found or (len(found) > 1 and found.isalnum()):
             raise TableError(f"--tag-separator is a sign such as ; or one of {', '.join(NAMED)}, came {asked!r}")
         return found
-    bare = [re.sub(r"\\.", "", cell) for cell in cells if not _is_list(cell)]
+    bare = [re.sub(r"\\.", "", cell) for cell in cells if not (_is_list(cell) or cell.strip().startswith("#"))]
     used = [sign for sign in (BAR, ";", ",", "\n") if any(sign in cell.strip("\n") for cell in bare)]
     if len(used) > 1:
         shown = next(cell for cell in cells if all(sign in cell for sign in used[:2]) or used[1] in cell)
