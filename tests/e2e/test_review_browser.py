@@ -114,19 +114,43 @@ def test_twenty_answers_by_keyboard_an_undo_a_reload_and_a_kill_lose_nothing(ope
             assert settled[image, label.rstrip("?")].reply == ("yes", "no")[number % 2]
 
 
-def test_two_tabs_answer_the_same_queue(open_page, run, table):
+def test_two_people_answer_the_same_queue(open_page, run, table):
     with serving(run, table) as server:
         first, second = open_page(server.url), open_page(server.url)
-        same = question(first)
-        assert question(second) == same
-        press(first, "y")
-        answered(first, 1)
-        press(second, "n")
-        answered(second, 1)
-        press(second, "y")
-        answered(second, 2)
-        assert question(second) != same
-        assert len(read_journal(table.with_name("labels.review.jsonl")).entries) == 3
+        asked = []
+        for page, name in ((first, "bob"), (second, "eve")):
+            page.fill("#name", name)
+            page.click("#who form button")
+            for key in "yns":
+                asked.append(question(page))
+                press(page, key)
+            answered(page, 2 if page is first else 4)
+        page.wait_for_function("() => !Object.keys(localStorage).some(name => name.startsWith('taglens-outbox'))")
+        entries = read_journal(table.with_name("labels.review.jsonl")).entries
+        assert len(set(asked)) == 6, "nobody is asked what the other one is"
+        assert [(entry.by, entry.images[0], f"{entry.label}?") for entry in entries] == [
+            (name, image, label) for name, (label, image) in zip(["bob"] * 3 + ["eve"] * 3, asked, strict=True)
+        ]
+        second.goto(f"{server.url}#/people")
+        second.wait_for_selector("tbody tr:nth-child(2)")
+        assert "bob" in second.inner_text("tbody")
+
+
+def test_a_page_never_says_that_nothing_is_left_while_the_server_is_away(open_page, run, table):
+    with serving(run, table) as server:
+        page, port = open_page(server.url), server.port
+        server.kill()
+    for _ in range(20):
+        page.keyboard.press("y")
+    page.wait_for_selector(".empty h1")
+    page.wait_for_function("() => document.querySelector('#banner').textContent.includes('20 answers wait in this tab')")
+    assert page.inner_text(".empty h1") == "Waiting for the server"
+    page.close()
+    another = page.context.new_page()
+    with serving(run, table, port=port) as server:
+        another.goto(server.url)
+        answered(another, 20)
+        assert len(read_journal(table.with_name("labels.review.jsonl")).settled()) == 20, "another tab sends what the closed one kept"
 
 
 def test_every_view_by_keyboard_and_export(open_page, run, table):
@@ -149,7 +173,7 @@ def test_every_view_by_keyboard_and_export(open_page, run, table):
         page.goto(f"{server.url}#/class/2")
         page.click("summary")
         page.fill("input[type=number]", "60")
-        page.click("form button")
+        page.click("details form button")
         page.locator(".toggle input").first.uncheck()
         page.click(".accept")
         page.goto(f"{server.url}#/answers")
@@ -162,7 +186,7 @@ def test_every_view_by_keyboard_and_export(open_page, run, table):
         assert page.inner_text(".command code").startswith("taglens train ")
 
 
-VIEWS = ("queue", "classes", "class/2", "picture/3", "answers", "export")
+VIEWS = ("queue", "classes", "class/2", "picture/3", "answers", "people", "export")
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -8,11 +8,14 @@ from fastapi import FastAPI, Query
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
+from taglens.review.exporting import Exporter
 from taglens.review.merge import Prefer
 from taglens.review.page import (
     SHUTDOWN_SECONDS,
+    FromPage,
     Identifier,
     Index,
+    TakeBody,
     add_answering,
     add_pictures,
     checked_size,
@@ -31,11 +34,17 @@ from taglens.web.server import serve_until_stopped
 Share = Annotated[float, Query(ge=0, le=1)]
 
 
-class BulkBody(BaseModel):
+class QueueBody(TakeBody):
+    """Asking for questions of a kind, about one class or all."""
+
+    kind: Kind = "all"
+    label: Index | None = None
+
+
+class BulkBody(FromPage):
     """The same reply for the pictures that the preview showed."""
 
     action: Identifier
-    tab: Identifier
     label: Index
     reply: Literal["yes", "no"]
     images: Annotated[list[Index], Field(min_length=1, max_length=100_000)]
@@ -84,6 +93,15 @@ def _add_reading(app: FastAPI, views: ReviewViews, token: str) -> None:
     def queue(kind: Kind = "all", label: Index | None = None, count: Annotated[int, Query(ge=1, le=200)] = 20) -> dict[str, Any]:
         return views.queue(kind, None if label is None else within(label, views.labels, "class"), count)
 
+    @app.post("/api/queue")
+    def take(body: QueueBody) -> dict[str, Any]:
+        label = None if body.label is None else within(body.label, views.labels, "class")
+        return views.take(body.kind, label, body.count, body.tab)
+
+    @app.get("/api/people")
+    def people() -> dict[str, Any]:
+        return views.people()
+
     @app.get("/api/labels")
     def labels() -> list[dict[str, Any]]:
         return views.label_counts()
@@ -118,10 +136,18 @@ def _add_writing(app: FastAPI, session: ReviewSession, views: ReviewViews) -> No
     def accept(body: BulkBody) -> dict[str, Any]:
         for image in body.images:
             within(image, views.images, "picture")
-        session.answer(body.action, within(body.label, views.labels, "class"), list(dict.fromkeys(body.images)), body.reply, body.tab)
+        session.answer(
+            body.action, within(body.label, views.labels, "class"), list(dict.fromkeys(body.images)), body.reply, body.tab, body.by
+        )
         return views.standing()
+
+    exporter = Exporter(session)
 
     @app.post("/api/export")
     def export(body: ExportBody) -> dict[str, Any]:
-        merged = session.export(body.conflicts)
-        return {"file": str(session.files.out), "applied": merged.applied, "notes": list(merged.notes(body.conflicts))}
+        exporter.start(body.conflicts)
+        return exporter.standing()
+
+    @app.get("/api/export")
+    def exported() -> dict[str, Any]:
+        return exporter.standing()

@@ -50,7 +50,7 @@ class AuditSession(ReviewSession):
         super().__post_init__()
         self._drawn = frozenset(self.order)
 
-    def answer(self, action: str, label: int, images: Sequence[int], reply: Reply, tab: str) -> bool:
+    def answer(self, action: str, label: int, images: Sequence[int], reply: Reply, tab: str, by: str | None = None) -> bool:
         """Record a reply about one cell of the sample.
 
         Raises:
@@ -58,7 +58,7 @@ class AuditSession(ReviewSession):
         """
         if len(images) != 1 or (images[0], label) not in self._drawn:
             raise JournalError("an audit takes an answer about one cell of its sample at a time; reload the page")
-        return super().answer(action, label, images, reply, tab)
+        return super().answer(action, label, images, reply, tab, by)
 
 
 def open_audit(questions: AuditQuestions) -> AuditSession:
@@ -150,6 +150,17 @@ class AuditViews:
         with self._session.lock:
             still = [position for position in self._session.order if self._state.status[position] == OPEN]
         return {"cells": [self._cell(position) for position in still[:count]]} | self.standing()
+
+    def take(self, count: int, tab: str) -> dict[str, Any]:
+        """Return the next cells to ask about, in the order of the sample, and let no other tab have them for a while."""
+        leases = self._session.leases
+        with self._session.lock:
+            elsewhere = leases.elsewhere(tab)
+            still = [position for position in self._session.order if self._state.status[position] == OPEN]
+            mine = [position for position in still if position not in elsewhere][:count]
+            leases.take(tab, mine)
+        told = {"cells": [self._cell(position) for position in mine], "elsewhere": len(elsewhere.intersection(still))}
+        return told | self.standing()
 
     def answers(self, count: int) -> list[dict[str, Any]]:
         """Return the last answers that stand, newest first."""

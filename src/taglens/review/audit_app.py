@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Query
 
 from taglens.review.audit import AuditSession, AuditViews
-from taglens.review.page import SHUTDOWN_SECONDS, add_answering, add_pictures, page_app
+from taglens.review.page import SHUTDOWN_SECONDS, TakeBody, add_answering, add_pictures, page_app
 from taglens.review.pictures import TablePictures
 from taglens.review.security import new_token
 from taglens.web.hosts import allowed_hosts
@@ -46,3 +46,7 @@ def _add_reading(app: FastAPI, views: AuditViews, token: str) -> None:
     @app.get("/api/queue")
     def queue(count: Annotated[int, Query(ge=1, le=200)] = 20) -> dict[str, Any]:
         return views.queue(count)
+
+    @app.post("/api/queue")
+    def take(body: TakeBody) -> dict[str, Any]:
+        return views.take(body.count, body.tab)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Protocol
 from fastapi import FastAPI, HTTPException, Query, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
 from taglens.errors import JournalError, PictureError, TagLensError
 from taglens.review.journal import Reply
@@ -22,21 +22,43 @@ Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{8,64}$")]
 Index = Annotated[int, Field(ge=0)]
 
 
-class AnswerBody(BaseModel):
+def _person(name: str) -> str:
+    if not name.isprintable() or name != name.strip() or "|" in name:
+        raise ValueError("a name has no '|', line break or outer space")
+    return name
+
+
+Person = Annotated[str, StringConstraints(min_length=1, max_length=60), AfterValidator(_person)]
+"""A name that a table's source can hold."""
+
+
+class FromPage(BaseModel):
+    """What every page says of itself."""
+
+    tab: Identifier
+    by: Person | None = None
+    """Who sits there; None: the one for whom the server was started."""
+
+
+class AnswerBody(FromPage):
     """A reply about one cell."""
 
     action: Identifier
-    tab: Identifier
     image: Index
     label: Index
     reply: Reply
 
 
-class UndoBody(BaseModel):
+class UndoBody(FromPage):
     """Taking back an action."""
 
     action: Identifier
-    tab: Identifier
+
+
+class TakeBody(FromPage):
+    """Asking for questions."""
+
+    count: Annotated[int, Field(ge=1, le=200)] = 20
 
 
 class Views(Protocol):
@@ -91,12 +113,12 @@ def add_answering(app: FastAPI, session: ReviewSession, views: Views) -> None:
     def answer(body: AnswerBody) -> dict[str, Any]:
         row, column = within(body.image, views.images, "picture"), within(body.label, views.labels, "class")
         earlier = session.earlier((row, column))
-        fresh = session.answer(body.action, column, [row], body.reply, body.tab)
+        fresh = session.answer(body.action, column, [row], body.reply, body.tab, body.by)
         return views.standing() | {"earlier": earlier if fresh else None}
 
     @app.post("/api/undo")
     def undo(body: UndoBody) -> dict[str, Any]:
-        undone = session.undo(body.action, body.tab)
+        undone = session.undo(body.action, body.tab, body.by)
         return views.standing() | {"undone": None if undone is None else len(undone.images)}
 
 

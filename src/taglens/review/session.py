@@ -1,7 +1,7 @@
 """One review: answers go to the journal first and count when they are on the disk, whatever happens next."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,8 +13,10 @@ from taglens.errors import JournalError
 from taglens.labels.joining import seen_from
 from taglens.review.journal import Answer, Reply, Undo
 from taglens.review.journal_file import JournalFile
+from taglens.review.leases import Leases
 from taglens.review.merge import Merge, Prefer, merge, require_answered, require_related
-from taglens.review.state import ANSWERED, OPEN, Position, ReviewState
+from taglens.review.people import write_answers
+from taglens.review.state import ANSWERED, OPEN, Kind, Position, ReviewState
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,9 +30,14 @@ class ReviewFiles:
     out: Path
     """Where the export goes."""
     by: str
-    """Name of the reviewer."""
+    """Name of the reviewer, for pages that state none."""
     retrain: str
     """The command that trains on the exported table."""
+
+    @property
+    def answers(self) -> Path:
+        """Where the export says who answered what."""
+        return self.out.with_name(f"{self.out.stem}.answers.csv")
 
 
 @dataclass(eq=False)
@@ -42,10 +49,13 @@ class ReviewSession:
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def __post_init__(self) -> None:
+        self.leases = Leases()
         self._journal = JournalFile(self.files.journal)
 
-    def answer(self, action: str, label: int, images: Sequence[int], reply: Reply, tab: str) -> bool:
+    def answer(self, action: str, label: int, images: Sequence[int], reply: Reply, tab: str, by: str | None = None) -> bool:
         """Record a reply for a class on some pictures; return False if this action was recorded before.
+
+        ``by`` is who answers; None: the reviewer that the server was started for.
 
         Raises:
             JournalError: it could not be written, and does not count.
@@ -60,7 +70,7 @@ class ReviewSession:
                 reply=reply,
                 images=tuple(table.images[image] for image in images),
                 was=tuple(int(value) for value in table.labels.values[list(images), label]),
-                by=self.files.by,
+                by=by or self.files.by,
                 time=now(),
                 tab=tab,
             )
@@ -68,7 +78,7 @@ class ReviewSession:
             self.state.apply(entry)
             return True
 
-    def undo(self, action: str, tab: str) -> Answer | None:
+    def undo(self, action: str, tab: str, by: str | None = None) -> Answer | None:
         """Take back an action and return it; None if it is unknown or was taken back before.
 
         Raises:
@@ -77,10 +87,17 @@ class ReviewSession:
         with self.lock:
             answer = self.state.live(action)
             if answer is not None:
-                entry = Undo(action, self.files.by, now(), tab)
+                entry = Undo(action, by or self.files.by, now(), tab)
                 self._journal.append([entry])
                 self.state.apply(entry)
             return answer
+
+    def take(self, kind: Kind, label: int | None, count: int, tab: str) -> list[Position]:
+        """Return the next cells to ask about, best first, and let no other tab have them for a while."""
+        with self.lock:
+            found = self.state.queue(kind, label, count, without=self.leases.elsewhere(tab))
+            self.leases.take(tab, found)
+            return found
 
     def above(self, label: int, at_least: float) -> list[int]:
         """Return the pictures of open questions about a class with at least this probability, the least probable first."""
@@ -104,20 +121,26 @@ class ReviewSession:
             answer = self.state.previous(position)
             return answer.reply if answer is not None and self.state.status[position] == ANSWERED else None
 
-    def export(self, prefer: Prefer = "stop") -> Merge:
-        """Merge the journal into the table as it is on disk now, and write the result.
+    def export(self, prefer: Prefer = "stop", stage: Callable[[str], None] = lambda stage: None) -> Merge:
+        """Merge the journal into the table as it is on disk now, and write the result, and beside it who answered what.
+
+        ``stage`` is told what is being done.
 
         Raises:
             JournalError: the table was edited meanwhile and ``prefer`` is "stop", or is another one now; nothing is written.
             TagLensError: the table cannot be read or the result not written.
         """
         with self.lock:
-            settled = self.state.settled()
+            settled, histories = self.state.settled(), self.state.histories()
+        stage(f"reading {self.files.data}")
         table = read_data(self.files.data, "all", self.files.options)
         require_related(table, self.state.table, self.files.data)
+        stage(f"merging {len(settled):,} answers")
         merged = merge(table, settled, prefer)
         require_answered(merged, settled, self.files.data)
+        stage(f"writing {self.files.out}")
         write_merged(merged, self.files)
+        write_answers(self.files.answers, histories)
         return merged
 
 

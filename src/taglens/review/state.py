@@ -1,7 +1,7 @@
 """The labels under review: what the table said, what was answered since, and what is most worth asking next."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -120,20 +120,30 @@ class ReviewState:
         """Return the answer that counts for one cell, if any."""
         return winner(self._history.get((self.table.images[position[0]], self.table.classes[position[1]]), ()))
 
-    def queue(self, kind: Kind, label: int | None, count: int) -> list[Position]:
-        """Return the next cells to ask about, best first, of one class or of all."""
+    def histories(self) -> list[tuple[Cell, list[Answer]]]:
+        """Return of each answered cell the answers that stand, oldest first."""
+        return [(cell, list(history)) for cell, history in self._history.items() if history]
+
+    def position(self, cell: Cell) -> Position | None:
+        """Return the row and column of a cell, if the table has it."""
+        row, column = self._rows.get(cell[0]), self._columns.get(cell[1])
+        return None if row is None or column is None else (row, column)
+
+    def queue(self, kind: Kind, label: int | None, count: int, without: Collection[Position] = frozenset()) -> list[Position]:
+        """Return the next cells to ask about, best first, of one class or of all; not those in ``without``."""
         if kind == "skipped":
-            rows, columns = np.nonzero(self.status == SKIPPED)
-            return [(int(row), int(column)) for row, column in zip(rows, columns, strict=True) if label in (None, column)][:count]
-        found = self._next(self._ordered(kind, label), count)
+            skipped = [(int(row), int(column)) for row, column in np.argwhere(self.status == SKIPPED)]
+            return [cell for cell in skipped if label in (None, cell[1]) and cell not in without][:count]
+        found = self._next(self._ordered(kind, label), count, without)
         if len(found) < count and self._queues[kind, label][0] != self.revision:
             del self._queues[kind, label]
-            found = self._next(self._ordered(kind, label), count)
+            found = self._next(self._ordered(kind, label), count, without)
         return found
 
-    def _next(self, queue: Queue, count: int) -> list[Position]:
-        still = np.flatnonzero(self.status[queue.image, queue.label] == OPEN)[:count]
-        return [(int(queue.image[rank]), int(queue.label[rank])) for rank in still]
+    def _next(self, queue: Queue, count: int, without: Collection[Position]) -> list[Position]:
+        still = np.flatnonzero(self.status[queue.image, queue.label] == OPEN)[: count + len(without)]
+        cells = ((int(queue.image[rank]), int(queue.label[rank])) for rank in still)
+        return [cell for cell in cells if cell not in without][:count]
 
     def _ordered(self, kind: Kind, label: int | None) -> Queue:
         made, queue = self._queues.get((kind, label), (-STALE, None))
@@ -166,12 +176,11 @@ class ReviewState:
 
     def _settle(self, cell: Cell, answer: Answer | None) -> None:
         """Put what counts now into the arrays; pictures or classes that left the table have no cell there."""
-        row, column = self._rows.get(cell[0]), self._columns.get(cell[1])
-        if row is None or column is None:
+        if (position := self.position(cell)) is None:
             return
         replied = answer is not None and answer.reply != "skip"
-        self.status[row, column] = ANSWERED if replied else OPEN if answer is None else SKIPPED
-        self.values[row, column] = STATE_OF[answer.reply] if answer and replied else self.table.labels.values[row, column]
+        self.status[position] = ANSWERED if replied else OPEN if answer is None else SKIPPED
+        self.values[position] = STATE_OF[answer.reply] if answer and replied else self.table.labels.values[position]
 
 
 def _given(table: LabelTable) -> NDArray[np.bool_]:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from taglens.labels.states import NEGATIVE, POSITIVE, UNKNOWN
 from taglens.review.merge import WORDS
+from taglens.review.people import agreement, in_conflict, people
 from taglens.review.session import ReviewSession
 from taglens.review.state import ANSWERED, OPEN, Kind, Position
 
@@ -45,6 +46,37 @@ class ReviewViews:
         with self._session.lock:
             cells = [self._cell(position) for position in self._state.queue(kind, label, count)]
             return {"cells": cells, "progress": self._state.progress(label)._asdict()}
+
+    def take(self, kind: Kind, label: int | None, count: int, tab: str) -> dict[str, Any]:
+        """Return the next cells to ask about, which are this tab's for a while, and how many such cells other tabs hold.
+
+        ``elsewhere`` is counted only where this tab gets none: "nothing left" is true only if it is 0.
+        """
+        session, state = self._session, self._state
+        with session.lock:
+            cells = [self._cell(position) for position in session.take(kind, label, count, tab)]
+            elsewhere = 0
+            if not cells:
+                held = session.leases.elsewhere(tab)
+                elsewhere = len(held.intersection(state.queue(kind, label, len(held)))) if held else 0
+            return {"cells": cells, "elsewhere": elsewhere, "pages": session.leases.tabs()} | self.standing()
+
+    def people(self) -> dict[str, Any]:
+        """Return what each person answered, how often two agree, and the cells that wait to be settled."""
+        with self._session.lock:
+            histories = self._state.histories()
+            waiting = [
+                self._cell(position) | {"said": [{"by": one.by, "reply": one.reply, "time": one.time} for one in history]}
+                for cell, history in histories
+                if in_conflict(history) and (position := self._state.position(cell)) is not None
+            ]
+        answers = [history for _, history in histories]
+        return {
+            "people": [person._asdict() for person in people(answers)],
+            "agreement": agreement(answers)._asdict(),
+            "conflicts": len(waiting),
+            "cells": waiting[:200],
+        }
 
     def label_counts(self) -> list[dict[str, Any]]:
         """Return how much of every class is known and left."""

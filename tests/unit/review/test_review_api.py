@@ -1,6 +1,7 @@
 """The review's routes: answering, undoing, many tabs, bulk answers, export, and keeping strangers out."""
 
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -70,6 +71,14 @@ def queue(client, **query):
 
 def reply(client, image, label, word="yes", action="action-01", tab="tab-0001"):
     return client.post("/api/answers", json={"action": action, "tab": tab, "image": image, "label": label, "reply": word})
+
+
+def export(client, conflicts="stop"):
+    """Export in the background, and wait for the end."""
+    assert client.post("/api/export", json={"conflicts": conflicts}).json()["state"] != "none"
+    while (told := client.get("/api/export").json())["state"] == "running":
+        time.sleep(0.01)
+    return told
 
 
 def undo(client, action="action-01"):
@@ -217,8 +226,8 @@ def test_export_merges_into_the_table_as_it_is_now(client, folder):
     reply(client, 0, 0)
     with (folder / "labels.csv").open("a") as table:
         table.write("new.png,1,,\n")
-    told = client.post("/api/export", json={}).json()
-    assert told == {"file": str(folder / "labels.reviewed.csv"), "applied": 1, "notes": []}
+    told = export(client)
+    assert (told["state"], told["file"], told["applied"], told["notes"]) == ("done", str(folder / "labels.reviewed.csv"), 1, [])
     exported = LabelTable.read(folder / "labels.reviewed.csv")
     assert exported.labels.values[[0, 4], 0].tolist() == [1, 1]
     assert exported.origins[exported.origin_index[0, 0]].kind == "reviewed"
@@ -228,13 +237,13 @@ def test_export_of_a_table_edited_meanwhile_asks_first(client, folder):
     reply(client, 0, 0)
     text = (folder / "labels.csv").read_text().replace("0.png,,", "0.png,0,")
     (folder / "labels.csv").write_text(text)
-    refused = client.post("/api/export", json={})
-    assert refused.status_code == 409
-    assert "0.png, red: was not checked, reviewed as present, the table now says absent" in refused.json()["detail"]
+    refused = export(client)
+    assert refused["state"] == "refused"
+    assert "0.png, red: was not checked, reviewed as present, the table now says absent" in refused["detail"]
     assert not (folder / "labels.reviewed.csv").exists()
-    assert client.post("/api/export", json={"conflicts": "answers"}).status_code == 200
+    assert export(client, "answers")["state"] == "done"
     assert LabelTable.read(folder / "labels.reviewed.csv").labels.values[0, 0] == 1
-    assert client.post("/api/export", json={"conflicts": "table"}).status_code == 200
+    assert export(client, "table")["state"] == "done"
     assert LabelTable.read(folder / "labels.reviewed.csv").labels.values[0, 0] == 0
     assert len(read_journal(folder / "labels.review.jsonl").entries) == 1, "the journal still has the answer"
 
@@ -270,7 +279,7 @@ REFUSED = {
     "a strange action": ("post", "/api/answers", {"image": 0, "label": 0, "reply": "yes", "action": "../../x\n"}, 422),
     "a bulk answer about nothing": ("post", "/api/bulk", {"images": [0, 99], "label": 0, "reply": "yes"}, 404),
     "an empty bulk answer": ("post", "/api/bulk", {"images": [], "label": 0, "reply": "yes"}, 422),
-    "an output chosen by the page": ("get", "/api/export", None, 405),
+    "an output chosen by the page": ("put", "/api/export", {"out": "/tmp/x"}, 405),
 }
 
 
@@ -339,12 +348,12 @@ def test_a_table_that_took_the_reviewed_ones_place_is_not_exported_over_it(folde
     client = client_in(folder)
     if answered:
         reply(client, 0, 0)
-    assert client.post("/api/export", json={}).status_code == 200
+    assert export(client)["state"] == "done"
     reviewed = (folder / "labels.reviewed.csv").read_text()
     LabelTable(("x.png", "y.png"), ("cow",), PartialLabels(np.array([[1], [0]], np.int8))).write(folder / "labels.csv", force=True)
-    refused = client.post("/api/export", json={"conflicts": "answers"})
-    assert refused.status_code == 409
-    assert "is another table now: it has 0 of the 4 pictures under review. Nothing was written" in refused.json()["detail"]
+    refused = export(client, "answers")
+    assert refused["state"] == "refused"
+    assert "is another table now: it has 0 of the 4 pictures under review. Nothing was written" in refused["detail"]
     assert (folder / "labels.reviewed.csv").read_text() == reviewed
     assert len(read_journal(folder / "labels.review.jsonl").entries) == answered
 

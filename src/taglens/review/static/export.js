@@ -10,19 +10,30 @@ export function exportView(session) {
     if (waiting()) return toast(`${plural(waiting(), "answer")} not yet stored; try again when they are`);
     const response = await post("/api/export", { conflicts });
     const found = await response.json();
-    result.replaceChildren(...(response.ok ? written(found) : refused(response.status, found.detail)));
-    return undefined;
+    return response.ok ? follow(found) : result.replaceChildren(...refused(found));
   };
+
+  // The server writes in the background; this page may be left meanwhile, and says how it stands when it is opened again.
+  async function follow(found) {
+    while (found.state === "running") {
+      result.replaceChildren(element("p", {}, `${found.stage} … ${Math.round(found.seconds)} s`), element("progress", { "aria-label": "Export" }));
+      await new Promise((resolve) => setTimeout(resolve, 400));
+      if (!node.isConnected) return;
+      found = await read("/api/export");
+    }
+    if (found.state !== "none") result.replaceChildren(...(found.state === "done" ? written(found) : refused(found)));
+  }
 
   const written = (found) => [
     element("p", { class: "good" }, `Wrote ${found.file} with ${plural(found.applied, "reviewed label")}.`),
+    element("p", { class: "hint" }, `Who said what: ${found.answers}`),
     found.notes.length ? element("pre", {}, found.notes.join("\n")) : null,
   ].filter(Boolean);
 
-  const refused = (status, detail) => [
-    element("p", { class: "bad" }, status === 409 ? "The table was edited while you reviewed. Nothing was written yet." : "Not written."),
+  const refused = ({ state, detail }) => [
+    element("p", { class: "bad" }, state === "refused" ? "The table was edited while you reviewed. Nothing was written yet." : "Not written."),
     element("pre", {}, detail),
-    ...(status === 409
+    ...(state === "refused"
       ? [
           element(
             "div",
@@ -44,7 +55,7 @@ export function exportView(session) {
     element("h1", {}, "Export"),
     facts,
     element("h2", {}, "1. Write the table"),
-    element("p", { class: "hint" }, `The answers go into a copy of ${session.data}, each with your name (${session.by}) and the time. The journal stays.`),
+    element("p", { class: "hint" }, `The answers go into a copy of ${session.data}, each with the name of who said it and the time. The journal stays.`),
     element("button", { type: "button", class: "primary", onclick: write("stop") }, `Write ${session.out}`),
     result,
     element("h2", {}, "2. Train on it"),
@@ -52,6 +63,9 @@ export function exportView(session) {
     command(session.retrain),
     element("p", { class: "hint" }, "Every answer is in the journal already: ", element("code", {}, session.journal)),
   );
+  read("/api/export")
+    .then(follow)
+    .catch((error) => toast(error.message));
   return { node };
 }
 

@@ -7,11 +7,13 @@ import { noHeat } from "./heat.js";
 import { undoLast } from "./history.js";
 import { exportView } from "./export.js";
 import { classesView, labelView } from "./classes.js";
+import { nameField } from "./name.js";
+import { peopleView } from "./people.js";
 import { pictureView } from "./picture.js";
 import { showProgress } from "./progress.js";
 import { queueView } from "./queue.js";
 
-const VIEWS = { queue: queueView, classes: classesView, class: labelView, picture: pictureView, answers: answersView, export: exportView };
+const VIEWS = { queue: queueView, classes: classesView, class: labelView, picture: pictureView, answers: answersView, people: peopleView, export: exportView };
 // An audit asks without the model's opinion: the server has no routes for the other views.
 const BLIND = { queue: queueView, answers: answersView };
 let views = VIEWS;
@@ -59,16 +61,17 @@ function becomeBlind() {
 
 async function start() {
   try {
-    session = await openSession();
+    session = await openSession(); // waits while the server is away
   } catch (error) {
-    banner(`The server does not answer (${error.message}); start taglens review again. This page goes on by itself.`);
+    banner(error.message);
     setTimeout(start, 1500);
     return;
   }
   banner(null);
   document.title = `Review of ${session.data}`;
   if (session.mode === "audit") becomeBlind();
-  showProgress(session.progress);
+  nameField(session.by);
+  showProgress(session.progress, session.revision);
   addEventListener("hashchange", route);
   addEventListener("keydown", pressed);
   route();

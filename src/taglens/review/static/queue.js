@@ -1,12 +1,14 @@
 // One question after the other: a picture, a class, yes or no.
 
-import { onConfirmed, read } from "./api.js";
+import { away, onConfirmed, serverBack, takeQuestions, waiting } from "./api.js";
 import { between, count, element, percent, toast } from "./dom.js";
 import { heatShown, pictureAddress, toggleHeat } from "./heat.js";
 import { answer, undoLast } from "./history.js";
 import { showProgress } from "./progress.js";
 
 const PAGE = 20;
+const WAIT_MS = 3000;
+const RENEW_MS = 45_000; // well within the server's 120 s
 const KINDS = { all: "Everything", uncertain: "Uncertain labels", suspected: "Suspected errors", skipped: "Skipped" };
 const CLAIMS = {
   unknown: () => "Never checked",
@@ -20,33 +22,50 @@ export function queueView(session, query) {
   const cells = [];
   const mine = new Set(); // answered here, perhaps not yet on the server
   let loading = false;
+  let again = false; // somebody answered while the questions came
+  let none = false; // the server said that nothing is left
+  let elsewhere = 0; // questions that other tabs hold
   let revision = session.revision;
   const page = element("div", { class: "queue" });
 
   const key = (cell) => `${cell.image}/${cell.label}`;
-  const address = () => `/api/queue?kind=${chosen.kind}&count=${PAGE}${chosen.label === "" ? "" : `&label=${chosen.label}`}`;
+  const asked = () => ({ count: PAGE, ...(blind ? {} : { kind: chosen.kind, label: chosen.label === "" ? null : Number(chosen.label) }) });
 
   async function refill(replace = false) {
-    if (loading) return;
+    if (loading) {
+      again ||= replace;
+      return;
+    }
     loading = true;
     try {
-      const fresh = await read(address());
-      showProgress((await read("/api/session")).progress);
+      const fresh = await takeQuestions(asked());
+      showProgress(fresh.progress, fresh.revision);
       take(fresh.cells, replace);
+      none = fresh.cells.length === 0;
+      elsewhere = fresh.elsewhere;
+      if (elsewhere) setTimeout(() => page.isConnected && refill(), WAIT_MS);
     } catch (error) {
+      none = false;
       toast(error.message);
+      setTimeout(() => page.isConnected && refill(), WAIT_MS);
     } finally {
       loading = false;
     }
     render();
+    if (!again) return;
+    again = false;
+    refill(true);
   }
+
+  // Questions are ours for a while only; asking again keeps them.
+  const renew = setInterval(() => (page.isConnected ? refill(true) : clearInterval(renew)), RENEW_MS);
 
   function take(fresh, replace) {
     const shown = cells[0];
     if (replace) {
       const still = new Set(fresh.map(key));
       cells.splice(0, cells.length, ...cells.filter((cell) => still.has(key(cell))));
-      if (shown && cells[0] !== shown) toast(`${shown.class}? was answered in another tab`);
+      if (shown && cells[0] !== shown) toast(`${shown.class}? was answered by somebody else`);
     }
     const here = new Set(cells.map(key));
     cells.push(...fresh.filter((cell) => !here.has(key(cell)) && !mine.has(key(cell))));
@@ -77,10 +96,11 @@ export function queueView(session, query) {
   onConfirmed((confirmed, sent) => {
     if (!page.isConnected) return;
     if (confirmed.earlier && sent.body.reply !== "skip" && confirmed.earlier !== sent.body.reply) {
-      toast(`Another tab had said ${confirmed.earlier}; your ${sent.body.reply} counts now`);
+      toast(`Somebody had said ${confirmed.earlier}; your ${sent.body.reply} counts now`);
     }
-    showProgress(confirmed.progress);
-    if (confirmed.revision > revision + 1) refill(true);
+    showProgress(confirmed.progress, confirmed.revision);
+    // with nothing to show, only a server that has every answer can say that nothing is left
+    if (confirmed.revision > revision + 1 || (!cells.length && !waiting())) refill(true);
     revision = confirmed.revision;
   });
 
@@ -104,6 +124,11 @@ export function queueView(session, query) {
 
   async function unreadable(image, cell) {
     const response = await fetch(pictureAddress(cell)).catch(() => null);
+    if (!response) {
+      await serverBack();
+      if (image.isConnected) image.src = `${pictureAddress(cell)}&again=${Date.now()}`;
+      return;
+    }
     const reason = response && !response.ok ? (await response.json()).detail : "The picture cannot be loaded.";
     image.replaceWith(element("p", { class: "unreadable" }, reason));
   }
@@ -150,11 +175,16 @@ export function queueView(session, query) {
   }
 
   function empty() {
+    if (!none || elsewhere || loading) {
+      const text = away() ? "Waiting for the server" : elsewhere ? "Others answer the last questions" : "Loading…";
+      const more = away() ? "Your answers are kept." : elsewhere ? `${count(elsewhere)} are open in other tabs; those that are not answered come here.` : null;
+      return element("section", { class: "empty" }, element("h1", {}, text), more && element("p", {}, more));
+    }
     return element(
       "section",
       { class: "empty" },
-      element("h1", {}, loading ? "Loading…" : "Nothing left to ask here"),
-      loading ? null : blind ? element("p", {}, "Every question of the sample is answered; stop taglens audit, and it says what follows.") : element("p", {}, "Choose other questions, go through a class, or ", element("a", { href: "#/export" }, "write the table"), "."),
+      element("h1", {}, "Nothing left to ask here"),
+      blind ? element("p", {}, "Every question of the sample is answered; stop taglens audit, and it says what follows.") : element("p", {}, "Choose other questions, go through a class, or ", element("a", { href: "#/export" }, "write the table"), "."),
     );
   }
 
