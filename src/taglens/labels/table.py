@@ -21,7 +21,8 @@ _UNWRITABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 Form = Literal["wide", "tags"]
 
 FILES: dict[str, Callable[..., Any]] = {}
-"""``read``, ``write`` and those for frames: ``labels.files`` puts its functions here, since its formats build tables and this file may not know them."""
+"""``read``, ``write`` and those for frames: ``labels.files`` puts them here, since its formats build tables and this file may not know
+them."""
 
 
 @dataclass(frozen=True, eq=False)
