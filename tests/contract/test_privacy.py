@@ -185,7 +185,8 @@ def test_what_is_imported_is_declared():
     texts = project["dependencies"] + [text for extra in project["optional-dependencies"].values() for text in extra]
     declared = {re.sub(r"[-_.]+", "-", re.match(r"[\w.-]+", text)[0]).lower() for text in texts}
     distributions = packages_distributions()
-    optional = {"fiftyone", "datasets", "triton"}  # tools of others, asked for when they are used; triton comes with torch for GPUs
+    # tools of others, asked for when they are used; triton comes with torch for GPUs
+    optional = {"fiftyone", "datasets", "pandas", "polars", "triton"}
     used = {name for path in modules() for name in top_level_imports(path)} - {"taglens", "", *optional, *sys.stdlib_module_names}
     installed_as = {name: {re.sub(r"[-_.]+", "-", found).lower() for found in distributions.get(name, [name])} for name in used}
     undeclared = {name: names for name, names in installed_as.items() if not declared & names}

@@ -4,6 +4,7 @@ A foreign code or format is translated here and nowhere else; unknown is never n
 Knows nothing of pictures' content, of models or of PyTorch.
 """
 
+import taglens.labels.files.frames  # noqa: F401  (lends LabelTable its ways from and to frames)
 from taglens.labels.files.tables import examine_table, read_table, write_table
 from taglens.labels.hiding import SETTINGS, hide, keep_known
 from taglens.labels.origins import Origin

@@ -21,7 +21,8 @@ _UNWRITABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 Form = Literal["wide", "tags"]
 
 FILES: dict[str, Callable[..., Any]] = {}
-"""``read`` and ``write``: ``labels.files`` puts its functions here, since its formats build tables and this file may not know them."""
+"""``read``, ``write`` and those for frames: ``labels.files`` puts them here, since its formats build tables and this file may not know
+them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,6 +168,71 @@ class LabelTable:
         table: LabelTable = FILES["read"](Path(path), images)
         return table
 
+    @classmethod
+    def from_frame(cls, frame: Any, image: str | None = None, *, images: Path | str | None = None, **options: Any) -> "LabelTable":
+        """Read a frame of pandas, polars or pyarrow (or of anything with Arrow's PyCapsule interface) as a file would be read.
+
+        Args:
+            frame: a column that names the pictures, or an index of that name, and one for each class: 1, 0, or NaN, None, NA where
+                nobody checked; true and false, their words and mixed columns mean what they mean in a file. Lists of tags and long
+                tables are read too.
+            image: the column that names the pictures; default ``image``, or a usual name such as file_name.
+            images: folder of the pictures (default: the current one).
+            options: ``split_column``, ``tags_column``, ``tag_separator``, ``ignore``, ``class_columns``, ``long``: see
+                :class:`taglens.labels.files.options.TableOptions`.
+
+        Raises:
+            TableError: no frame, or the first thing that is wrong with it, with row (from 0), column and value.
+        """
+        table: LabelTable = FILES["from_frame"](frame, image, _options(images, options))
+        return table
+
+    @classmethod
+    def from_array(
+        cls, labels: Any, classes: Iterable[str], images: Iterable[str] | None = None, splits: Iterable[str] | None = None
+    ) -> "LabelTable":
+        """Read an array, nested lists or a tensor (image, class) with 1, 0, and NaN, None, NA or a mask where nobody checked.
+
+        Args:
+            labels: (image, class).
+            classes: a name for each column.
+            images: names of the pictures; default: their rows, 000000 and so on.
+            splits: the part of the data that each picture belongs to, such as train or test.
+
+        Raises:
+            TableError: another shape, or a cell that means none of these: -1 too, which projects use for both absent and unknown.
+        """
+        table: LabelTable = FILES["from_array"](labels, classes, images, splits)
+        return table
+
+    @classmethod
+    def from_dataset(cls, dataset: Any, image: str | None = None, *, images: Path | str | None = None, **options: Any) -> "LabelTable":
+        """Read a ``datasets.Dataset`` of Hugging Face; a ClassLabel, or a list of them, by its names.
+
+        Pictures in the data set are not opened: their rows name them, and ``taglens.train(table, pictures=dataset["image"])`` takes them.
+
+        Args:
+            dataset: one part of a data set, with its features.
+            image: a column with the pictures' names; default: the rows.
+            images: folder of the pictures, where the names are files.
+            options: as for :meth:`from_frame`.
+
+        Raises:
+            TableError: no data set, or something is wrong with its labels.
+        """
+        table: LabelTable = FILES["from_dataset"](dataset, image, _options(images, options))
+        return table
+
+    def to_frame(self, kind: str = "pandas") -> Any:
+        """Return the table as a frame of ``pandas``, ``polars`` or ``arrow``: image, split, a column for each class, what is known of it.
+
+        Labels are whole numbers, 1 and 0, and NA (null) where nobody checked; pandas has them as ``Int8``.
+
+        Raises:
+            TagLensError: an unknown kind, or its package is not installed.
+        """
+        return FILES["to_frame"](self, kind)
+
     def write(self, path: Path | str, force: bool = False, form: Form = "wide", for_spreadsheets: bool = False) -> None:
         """Write a CSV (``form`` wide or tags), Parquet or JSON table by the suffix of ``path``, in one step.
 
@@ -177,6 +243,10 @@ class LabelTable:
             TableError: a name that the form cannot hold, an unknown suffix, or another than .csv for spreadsheets.
         """
         FILES["write"](self, Path(path), force=force, form=form, for_spreadsheets=for_spreadsheets)
+
+
+def _options(images: Path | str | None, options: Mapping[str, Any]) -> Any:
+    return FILES["options"](images=None if images is None else Path(images), **options)
 
 
 def require_class_names(classes: Iterable[str], where: str = "") -> None:

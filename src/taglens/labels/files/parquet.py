@@ -80,7 +80,13 @@ def _class_names(column: pa.ChunkedArray, name: str, metadata: Mapping[bytes, by
 
 
 def write_parquet(table: LabelTable, path: Path, *, force: bool) -> None:
-    """Write ``table``; columns of provenance that say nothing are left out."""
+    """Write ``table`` as :func:`to_arrow` makes it."""
+    with atomic_path(path, force=force) as temporary:
+        pyarrow.parquet.write_table(to_arrow(table), temporary, compression="zstd")
+
+
+def to_arrow(table: LabelTable) -> pa.Table:
+    """Return ``table`` as Arrow columns; columns of provenance that say nothing are left out."""
     columns: dict[str, pa.Array] = {"image": pa.array(table.images, pa.string())}
     if table.splits is not None:
         columns["split"] = pa.array(table.splits, pa.string()).dictionary_encode()
@@ -90,8 +96,7 @@ def write_parquet(table: LabelTable, path: Path, *, force: bool) -> None:
     names = pa.array([format_origin(origin) for origin in table.origins], pa.string())
     for column, name in enumerate(table.classes):
         columns |= _provenance(table, column, name, names)
-    with atomic_path(path, force=force) as temporary:
-        pyarrow.parquet.write_table(pa.table(columns).replace_schema_metadata({OURS: b"1"}), temporary, compression="zstd")
+    return pa.table(columns).replace_schema_metadata({OURS: b"1"})
 
 
 def _provenance(table: LabelTable, column: int, name: str, names: pa.Array) -> dict[str, pa.Array]:
