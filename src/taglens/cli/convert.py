@@ -17,8 +17,7 @@ from taglens.labels.table import LabelTable
 @dataclass(frozen=True, kw_only=True)
 class Convert:
     """Write a table for another tool: Label Studio (pre-annotations), Hugging Face datasets, COCO, FiftyOne, photo programs (XMP keywords);
-    or
-    as another kind of table.
+    or as another kind of table.
 
     Back again, as DATA of every command: a table, what Label Studio exports (JSON), a COCO file, a folder of Hugging Face, xmp:FOLDER of
     pictures with keywords. FiftyOne: export its dataset in a form of these.

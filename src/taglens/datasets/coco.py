@@ -3,7 +3,6 @@
 Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014.
 """
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from taglens.datasets.coco_marks import with_marks
-from taglens.datasets.official import whole_text
+from taglens.datasets.official import json_content
 from taglens.datasets.pictures import Box
 from taglens.encoded import file_encoding
 from taglens.errors import TableError
@@ -150,11 +149,7 @@ def read_instances(paths: Sequence[Path], encoding: str | None = None) -> Instan
 
 
 def _load(path: Path, encoding: str | None) -> dict[str, Any]:
-    text = whole_text(path, encoding)
-    try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise TableError(f"{path}: not readable as JSON ({error}); restore the official file") from error
+    content = json_content(path, encoding)
     needed = {"images": {"id", "file_name"}, "annotations": {"image_id", "category_id"}, "categories": {"id", "name"}}
     for part, fields in needed.items():
         entries = content.get(part) if isinstance(content, dict) else None

@@ -3,6 +3,7 @@
 Every reader says which split, which policy, and how many cells of each state, in the warnings of its table.
 """
 
+import json
 import os
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,7 +11,7 @@ from csv import DictReader
 from csv import Error as CsvError
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,16 +98,20 @@ def text_lines(path: Path) -> Iterator[tuple[int, str]]:
         raise TableError(f"{path}: cannot be read ({error}); restore the official file") from error
 
 
-def whole_text(path: Path, encoding: str | None = None) -> str:
-    """Return the text of a file.
+def json_content(path: Path, encoding: str | None = None) -> Any:
+    """Return what a JSON file holds.
 
     Raises:
-        TableError: the file is missing, cannot be read, or is in another encoding.
+        TableError: the file is missing, cannot be read, is in another encoding or no JSON.
     """
     try:
-        return read_text(path, encoding)
+        text = read_text(path, encoding)
     except _UNREADABLE as error:
         raise TableError(f"{path}: cannot be read ({error}); restore the official file") from error
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise TableError(f"{path}: not readable as JSON ({error}); restore the official file") from error
 
 
 def merge(images: Sequence[str], values: NDArray[np.int8], where: str) -> Merged:

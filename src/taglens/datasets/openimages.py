@@ -9,7 +9,6 @@ Most negatives are suggestions of a classifier that a person rejected: what is k
 Kuznetsova et al., "The Open Images Dataset V4", IJCV 2020.
 """
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from csv import reader as csv_reader
@@ -22,7 +21,7 @@ from pyarrow import ArrowInvalid, StringArray, array, csv, string
 from pyarrow.compute import binary_length, min_max
 
 from taglens.datasets.known_cells import KnownCells, closed, dense, known_cells
-from taglens.datasets.official import files_below, find_file, picture_folder, said, text_lines, whole_text
+from taglens.datasets.official import files_below, find_file, json_content, picture_folder, said, text_lines
 from taglens.errors import TableError, unknown_name
 from taglens.labels.codes import from_codes
 from taglens.labels.left_out import left_out_of, sentence
@@ -201,11 +200,7 @@ def _at_hand(rows: _Rows, pictures: Path) -> _Rows:
 
 
 def _close(cells: KnownCells, path: Path, mids: list[str], where: str) -> tuple[KnownCells, list[str]]:
-    text = whole_text(path)
-    try:
-        tree = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise TableError(f"{path}: not readable as JSON ({error}); restore the official file") from error
+    tree = json_content(path)
     parents = _parents(tree, path)
     column = {mid: number for number, mid in enumerate(mids)}
     ancestors = {column[mid]: tuple(sorted(column[up] for up in _above(mid, parents) if up in column)) for mid in parents if mid in column}

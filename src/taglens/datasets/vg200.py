@@ -5,13 +5,12 @@ classes. The 200 names are in none of these files: write them into ``classes.txt
 that is not listed is absent is the field's reading: in Visual Genome nobody mentioned it, which says little.
 """
 
-import json
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 import numpy as np
 
-from taglens.datasets.official import files_below, find_file, merge, picture_folder, said, text_lines, whole_text
+from taglens.datasets.official import files_below, find_file, json_content, merge, picture_folder, said, text_lines
 from taglens.errors import TableError, unknown_name
 from taglens.labels.states import NEGATIVE, POSITIVE, UNKNOWN, PartialLabels
 from taglens.labels.table import LabelTable
@@ -63,11 +62,7 @@ def read_vg200(root: Path, split: str, absent: Absent = "negative", images: Path
 
 
 def _listed(path: Path) -> dict[str, object]:
-    text = whole_text(path)
-    try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise TableError(f"{path}: not readable as JSON ({error}); restore the official file") from error
+    content = json_content(path)
     if not isinstance(content, dict):
         raise TableError(f"{path}: expected an object of picture names and lists of class numbers; restore the official file")
     return content

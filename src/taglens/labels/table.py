@@ -209,7 +209,7 @@ class LabelTable:
     def from_dataset(cls, dataset: Any, image: str | None = None, *, images: Path | str | None = None, **options: Any) -> "LabelTable":
         """Read a ``datasets.Dataset`` of Hugging Face; a ClassLabel, or a list of them, by its names.
 
-        Pictures in the data set are not opened: their rows name them, and ``taglens.train(table, pictures=dataset["image"])`` takes them.
+        Pictures in the data set are not opened: their rows name them.
 
         Args:
             dataset: one part of a data set, with its features.

@@ -148,7 +148,7 @@ class AuditViews:
     def queue(self, count: int) -> dict[str, Any]:
         """Return the next cells to ask about, in the order of the sample."""
         with self._session.lock:
-            still = [position for position in self._session.order if self._state.status[position] == OPEN]
+            still = self._open()
         return {"cells": [self._cell(position) for position in still[:count]]} | self.standing()
 
     def take(self, count: int, tab: str) -> dict[str, Any]:
@@ -156,7 +156,7 @@ class AuditViews:
         leases = self._session.leases
         with self._session.lock:
             elsewhere = leases.elsewhere(tab)
-            still = [position for position in self._session.order if self._state.status[position] == OPEN]
+            still = self._open()
             mine = [position for position in still if position not in elsewhere][:count]
             leases.take(tab, mine)
         told = {"cells": [self._cell(position) for position in mine], "elsewhere": len(elsewhere.intersection(still))}
@@ -165,6 +165,9 @@ class AuditViews:
     def answers(self, count: int) -> list[dict[str, Any]]:
         """Return the last answers that stand, newest first."""
         return ReviewViews(self._session).answers(count)
+
+    def _open(self) -> list[Position]:
+        return [position for position in self._session.order if self._state.status[position] == OPEN]
 
     def _cell(self, position: Position) -> dict[str, Any]:
         row, column = position
