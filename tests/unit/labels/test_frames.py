@@ -1,6 +1,7 @@
 """Tables in memory: what a data scientist has in hand becomes the table that the same content in a file would be."""
 
 import datetime
+from importlib.metadata import packages_distributions
 from types import SimpleNamespace
 
 import numpy as np
@@ -218,8 +219,10 @@ def test_a_data_set_with_a_column_for_each_class():
     assert (table.images, table.labels.values.tolist()) == (("a.jpg", "b.jpg"), [[1], [-1]])
 
 
+@pytest.mark.skipif("datasets" not in packages_distributions(), reason="datasets of Hugging Face is not installed")
 def test_the_real_library():
-    datasets = pytest.importorskip("datasets")
+    import datasets  # installed, it goes before the folder of tests of that name
+
     features = datasets.Features({"labels": datasets.Sequence(datasets.ClassLabel(names=["dog", "cat"]))})
     table = LabelTable.from_dataset(datasets.Dataset.from_dict({"labels": [[0], [1]]}, features=features))
     assert table.classes == ("dog", "cat")
