@@ -4,13 +4,17 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from functools import partial
 from importlib import import_module
 from inspect import cleandoc
+from io import StringIO
 from textwrap import dedent, fill, indent
 from typing import Any
 
 from taglens.errors import TagLensError, unknown_name
 from taglens.version import VERSION
+from taglens.visible import visible
 
 # Verb -> its class of options, in the file of the same name, and what it does in a line: `taglens --help` imports none of them.
 VERBS: dict[str, tuple[str, str]] = {
@@ -112,9 +116,21 @@ def parse(arguments: Sequence[str]) -> tuple[Any, Callable[[Any], int]]:
         raise TagLensError("predict has no --shards any more; use: taglens bulk RUN IMAGES... --shards N --out FOLDER")
     module = import_module(f"taglens.cli.{verb}")
     options: type = getattr(module, VERBS[verb][0])
-    style = (tyro.conf.FlagCreatePairsOff,)
-    config: Any = tyro.cli(options, prog=f"taglens {verb}", description=description(options), args=arguments[1:], config=style)
-    return config, module.run
+    read = partial(tyro.cli, options, prog=f"taglens {verb}", description=description(options), config=(tyro.conf.FlagCreatePairsOff,))
+    return _read_visibly(read, arguments[1:]), module.run
+
+
+def _read_visibly(read: Callable[..., Any], words: Sequence[str]) -> Any:
+    """Return what tyro makes of the words; its errors, which repeat them, hold no sign that the terminal would obey."""
+    shown = [visible(word) for word in words]
+    if shown == list(words):
+        return read(args=words)
+    try:
+        with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+            return read(args=words)
+    except SystemExit as ending:
+        read(args=shown)  # says the same
+        raise ending
 
 
 def description(options: type) -> str:

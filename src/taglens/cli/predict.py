@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from taglens.cli.console import progress, results_stream, say, warn
+from taglens.cli.guaranteed import guaranteed_threshold, require_share
 from taglens.cli.options import Device, Run, device_name, require_free, require_run
 from taglens.datasets.files import list_pictures, passed_over_words
 from taglens.datasets.pictures import OnBadImage
@@ -70,8 +71,9 @@ class Predict:
             raise TagLensError("no picture given; name pictures, folders or globs behind the run")
         if self.threshold is not None and not 0 <= self.threshold <= 1:
             raise TagLensError(f"--threshold must lie between 0 and 1, came {self.threshold}")
-        if self.precision is not None and (self.threshold is not None or not 0 < self.precision < 1):
-            raise TagLensError(f"--precision is a share above 0 and below 1, without --threshold; came {self.precision:g}")
+        require_share(self.precision)
+        if self.precision is not None and self.threshold is not None:
+            raise TagLensError("--precision finds its own threshold; leave out --threshold")
         if self.format == "parquet" and self.out is None:
             raise OutputError("parquet cannot be printed; pass --out FILE")
         if self.format == "tags" and self.uncertainty:
@@ -172,19 +174,7 @@ def _columns(chosen: tuple[str, ...], classes: tuple[str, ...]) -> list[int]:
 def _thresholds(recognizer: "Recognizer", config: Predict) -> "NDArray[np.float64]":
     import numpy as np
 
-    threshold = config.threshold if config.precision is None else _guaranteed(config, config.precision)
+    threshold = config.threshold
+    if config.precision is not None:
+        threshold = guaranteed_threshold(config.run, config.precision, device_name(config.device))
     return np.broadcast_to(np.asarray(recognizer.thresholds if threshold is None else threshold, np.float64), len(recognizer.classes))
-
-
-def _guaranteed(config: Predict, precision: float) -> float:
-    try:
-        from taglens.completion.new_tags import tag_guarantees
-    except ImportError as error:
-        raise TagLensError(f"--precision needs {error.name}: pip install 'taglens[complete]'") from error
-    from taglens.completion.config import CompleteConfig
-
-    found = tag_guarantees(CompleteConfig(run=config.run, device=device_name(config.device)), say=say)
-    tested, threshold = found.threshold_for(precision)
-    say(f"tags from probability {threshold:.3f} on: at least {tested:.0%} of them are right ({found.confidence:.0%} confidence)")
-    say(found.assumption)
-    return threshold

@@ -8,6 +8,7 @@ from typing import Annotated
 import tyro
 
 from taglens.cli.console import say, warn
+from taglens.cli.guaranteed import guaranteed_threshold, require_share
 from taglens.cli.loading import say_what_loads
 from taglens.errors import TagLensError
 from taglens.serve.options import ServeOptions
@@ -24,6 +25,7 @@ class Serve:
 
         $ taglens serve runs/mine
         $ taglens serve runs/mine/model.onnx --host 0.0.0.0 --key-file key.txt
+        $ taglens serve runs/mine --precision 0.9
     """
 
     model: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN|MODEL.onnx")]
@@ -36,11 +38,19 @@ class Serve:
     """Further names that browsers and programs may call this server by; besides its own address, or at 0.0.0.0 any address."""
     key_file: Path | None = None
     """File with the API key."""
+    precision: float | None = None
+    """Give tags of which at least this share is right, guaranteed at 90 % confidence for pictures like the training ones, as
+    `taglens predict --precision` does; none: the run's own thresholds."""
     options: Annotated[ServeOptions, tyro.conf.arg(name="")] = field(default_factory=ServeOptions)
+
+    def __post_init__(self) -> None:
+        require_share(self.precision)
 
 
 def run(config: Serve) -> int:
     """Load, listen, serve."""
+    import numpy as np
+
     from taglens.inference.model import load_model
     from taglens.serve.app import serve_predictions
     from taglens.web.hosts import allowed_hosts, is_loopback
@@ -52,6 +62,8 @@ def run(config: Serve) -> int:
     hosts = allowed_hosts(config.host, config.allowed_hosts)
     say_what_loads(config.model)
     model = load_model(config.model, text=True)
+    if config.precision is not None:
+        model.thresholds = np.full(len(model.classes), guaranteed_threshold(config.model, config.precision, "auto"))
     listening = listen(config.host, config.port)
     serve_predictions(model, listening, config.options, key=key, hosts=hosts, ready=lambda url: say(f"serving {config.model} at {url}"))
     return 0

@@ -1,6 +1,7 @@
 """What a run can guarantee of the tags that it gives to new pictures: thresholds by precision, in a file of the run's folder."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,8 @@ from taglens.schema import items, maybe, number, record, require, text
 
 FILE = "guarantees.json"
 _STEP = record({"precision": number(0, 1), "threshold": maybe(number(0, 1)), "reason": text(2000)}, ("precision", "threshold"))
-_FORM = record(
-    {"weights": text(64), "confidence": number(0, 1), "assumption": text(5000), "steps": items(_STEP, 1, 1000)},
-    ("weights", "confidence", "assumption", "steps"),
-)
+_STATEMENT = {"confidence": number(0, 1), "assumption": text(5000), "steps": items(_STEP, 1, 1000)}
+_FORM = record(_STATEMENT | {"weights": text(64)}, ("weights", *_STATEMENT))
 _DAMAGED = "delete the file, it is made again"
 
 
@@ -47,6 +46,21 @@ class TagGuarantees:
             raise TagLensError(f"--precision {precision:g} cannot be guaranteed: {self.reasons[found[0]]}; {instead}")
         return found[0], threshold
 
+    @classmethod
+    def from_json(cls, facts: Mapping[str, Any], name: str, advice: str) -> "TagGuarantees":
+        """Read what :meth:`to_json` made; ``name`` and ``advice`` are for the error.
+
+        Raises:
+            RunError: the values are others.
+        """
+        require(facts, record(_STATEMENT, _STATEMENT), kind=RunError, name=name, advice=advice)
+        return cls(
+            confidence=float(facts["confidence"]),
+            assumption=facts["assumption"],
+            thresholds={float(step["precision"]): step["threshold"] for step in facts["steps"]},
+            reasons={float(step["precision"]): step.get("reason", "") for step in facts["steps"]},
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Return the values for a file's description."""
         return {"confidence": self.confidence, "assumption": self.assumption, "steps": self._steps()}
@@ -72,15 +86,8 @@ def find_tag_guarantees(run: Path) -> TagGuarantees | None:
         return None
     facts = read_object(path, kind=RunError, damaged=_DAMAGED)
     require(facts, _FORM, kind=RunError, name=path, advice=_DAMAGED)
-    if facts["weights"] != weights_hash(run):
-        return None
-    steps = facts["steps"]
-    return TagGuarantees(
-        confidence=float(facts["confidence"]),
-        assumption=facts["assumption"],
-        thresholds={float(step["precision"]): step["threshold"] for step in steps},
-        reasons={float(step["precision"]): step.get("reason", "") for step in steps},
-    )
+    weights = facts.pop("weights")
+    return TagGuarantees.from_json(facts, str(path), _DAMAGED) if weights == weights_hash(run) else None
 
 
 def weights_hash(run: Path) -> str:

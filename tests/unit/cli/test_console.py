@@ -16,6 +16,7 @@ from rich.table import Table
 
 from taglens.cli import console
 from taglens.cli.console import SafeConsole, logs_shown, output, print_classes, print_scores, results_stream, say, show_error, warn
+from taglens.cli.main import main
 from taglens.errors import TagLensError
 
 HOSTILE = {
@@ -96,6 +97,19 @@ def test_no_sign_that_a_terminal_obeys_gets_out(name, way, streams):
     assert not OBEYED.search(HOSTILE[name]) or HOSTILE[name] not in shown
     assert not OBEYED.search(OURS.sub("", shown) if console.errors().is_terminal else shown), repr(shown)
     assert way == "a bar" or name != "clear" or "<U+001B>[2J<U+001B>[H" in shown, "a bar has little room"
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("words", [["--most", "{}"], ["--{}"], ["{}", "{}"], ["t.csv", "{}", "--help"]], ids=" ".join)
+def test_errors_about_options_hold_no_such_sign(name, words, capsys):
+    try:
+        status = main(["inspect", *(word.format(HOSTILE[name]) for word in words)])  # a word that it takes for a file
+    except SystemExit as ended:
+        status = ended.code
+    shown = "".join(capsys.readouterr())
+    assert shown
+    assert not OBEYED.search(shown)
+    assert status in ((0,) if "--help" in words else (1, 2))
 
 
 @given(st.text())

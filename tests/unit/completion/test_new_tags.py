@@ -78,10 +78,28 @@ def test_the_file_is_about_its_weights_and_checked(tmp_path):
             find_tag_guarantees(tmp_path)
 
 
-def test_predict_gives_tags_of_a_precision(tmp_path, capsys):
+@pytest.fixture
+def serve(monkeypatch):
+    """``taglens serve`` up to where it would listen: the thresholds that it gives tags by."""
+
+    def thresholds(model, precision):
+        seen = []
+        monkeypatch.setattr("taglens.serve.app.serve_predictions", lambda model, *rest, **others: seen.extend(model.thresholds))
+        assert main(["serve", str(model), "--port", "0", "--precision", precision]) == 0
+        return seen
+
+    return thresholds
+
+
+def test_tags_of_a_precision_by_predict_and_serve(tmp_path, serve, capsys):
     scenes = write_scenes(tmp_path / "scenes", 200, seed=5)
     train = ["train", str(scenes.root / "labels.csv"), "--backbone", "tiny", "--out", str(tmp_path / "run")]
     assert main(train) == 0
+    exported = tmp_path / "run" / "model.onnx"
+    assert main(["export", str(tmp_path / "run")]) == 0
+    capsys.readouterr()
+    assert main(["serve", str(exported), "--port", "0", "--precision", "0.6"]) == 2
+    assert "was exported before anything was guaranteed of its tags; run `taglens predict" in " ".join(capsys.readouterr().err.split())
     predict = ["predict", str(tmp_path / "run"), str(scenes.root / "pictures"), "--format", "tags", "--precision"]
     capsys.readouterr()
     assert main([*predict, "0.6", "--out", str(tmp_path / "first.csv")]) == 0
@@ -95,3 +113,11 @@ def test_predict_gives_tags_of_a_precision(tmp_path, capsys):
     assert "--precision 0.99 cannot be guaranteed" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main([*predict, "90", "--out", str(tmp_path / "third.csv")])
+    of_run = serve(tmp_path / "run", "0.6")
+    assert main(["export", str(tmp_path / "run"), "--force"]) == 0
+    of_file = serve(exported, "0.6")
+    assert len(set(of_run)) == 1, "one threshold for all classes together"
+    assert of_file == of_run, "the exported file says what was found for its run"
+    capsys.readouterr()
+    assert main(["serve", str(exported), "--port", "0", "--precision", "0.99"]) == 2
+    assert "--precision 0.99 cannot be guaranteed" in capsys.readouterr().err
