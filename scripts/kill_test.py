@@ -19,7 +19,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # children are forked: no other threads may be there
+if __name__ == "__main__":  # a test that imports from here starts other processes with its own environment
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # children are forked: no other threads may be there
 
 import httpx
 import numpy as np
