@@ -47,7 +47,8 @@ def choose_landmarks(sample: Float[Tensor, "point feature"], count: int, length:
     if not len(sample) or count < 1:
         raise TagLensError(f"expected at least one picture and one landmark, came {len(sample)} and {count}")
     require_finite(sample, "features")
-    chosen = _pivots(rbf_kernel(sample, sample, length), min(count, len(sample)))
+    # of equals the first is taken, as a GPU would not; and step by step a processor is quicker
+    chosen = _pivots(rbf_kernel(sample, sample, length).cpu(), min(count, len(sample))).to(sample.device)
     points = sample[chosen].double()
     gram = rbf_kernel(points, points, length)
     gram.diagonal().fill_(1 + _JITTER)
@@ -70,4 +71,4 @@ def _pivots(kernel: Tensor, count: int) -> Int64[Tensor, " landmark"]:
         left = (left - columns[number].square()).clamp_(min=0)
         left[pivot] = 0
         chosen.append(pivot)
-    return torch.tensor(chosen, device=kernel.device)
+    return torch.tensor(chosen)

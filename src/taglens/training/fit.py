@@ -140,7 +140,9 @@ def _infer(method: ExactHead, features: FeatureRows, labels: PartialLabels, conf
     if config.loss != TrainConfig().loss:
         raise TrainingError(f"the exact head has its own likelihood; --training.loss {config.loss} needs --method-options head gradient")
     device = method.bias.device
-    found = fit_exact(method.cpu(), features, labels, seed=config.seed, checked=checked)
+    # float64, which inference needs, exists on processors and CUDA only
+    method = method if device.type == "cuda" else method.cpu()
+    found = fit_exact(method, features, labels, seed=config.seed, checked=checked)
     method.to(device)
     nothing = np.zeros(0, dtype=np.int64)
     return FitResult([], 0, nothing, None, probabilities=found.probabilities, choices=found.choices)

@@ -10,6 +10,7 @@ from taglens.labels.states import PartialLabels
 from taglens.methods.base import base_rate_logits
 from taglens.methods.exact import ExactHead
 from taglens.shapes import Features
+from taglens.training.exact import views
 from taglens.training.exact.collapse import write_classes, write_shared
 from taglens.training.exact.fit import fit_exact
 from taglens.training.exact.pictures import TrainingPictures
@@ -93,6 +94,18 @@ def test_leave_one_out_says_what_new_pictures_will_show(options):
     new = torch.sigmoid(method(rows.gather(np.arange(200, 400)), {}).logits).numpy()
     assert np.abs(new.mean(0) - found.probabilities.mean(0)).max() < 0.08
     assert abs(((new - truth[200:]) ** 2).mean() - ((found.probabilities - truth[:200]) ** 2).mean()) < 0.03
+
+
+def test_a_gpus_way_of_attending_sees_the_same(monkeypatch):
+    """On a GPU the positions are copied for many cells at once; two blocks, and pictures without a cell among them."""
+    rows, truth, text, _ = drawn(300)
+    values = hidden(truth, 0.4)
+    values[::7] = -1
+    fits = []
+    for way in (views._attend_each, views._attend_together):
+        monkeypatch.setattr(views, "_attend_each", way)
+        fits.append(prepared(rows, values, text)[3])
+    torch.testing.assert_close(fits[1].views.vectors, fits[0].views.vectors, atol=1e-5, rtol=1e-4)
 
 
 def test_many_cells_are_solved_by_features_to_the_same_end():

@@ -231,7 +231,7 @@ def by_ratio(counts: Counts, ratio: float) -> Checking:
 def of_tags(counts: Counts, c1: float) -> Checking:
     """Return the shares with c0 = 0; a class without any tag is one that nobody looked for."""
     tagged = counts.present > 0
-    share = torch.where(tagged, torch.maximum(counts.present / counts.pictures / _MOST_PREVALENT, torch.tensor(c1)).clamp(max=1), 0.0)
+    share = torch.where(tagged, (counts.present / counts.pictures / _MOST_PREVALENT).clamp(min=c1, max=1), 0.0)
     possible = (share * counts.pictures).clamp(min=1e-9)
     overall = float(counts.present[tagged].sum() / possible[tagged].sum()) if bool(tagged.any()) else 0.5
     rates = torch.where(tagged, (counts.present + 2 * overall) / (possible + 2), overall)

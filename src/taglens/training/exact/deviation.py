@@ -58,7 +58,7 @@ def choose_basis(
     """
     chosen = torch.linspace(0, len(queries) - 1, min(len(queries), SAMPLE_CLASSES)).long()
     turn = (torch.arange(len(sample))[:, None] + torch.arange(len(chosen))) % len(chosen)
-    cells = counted_cells(turn < max(1, SAMPLE // len(sample)))
+    cells = counted_cells((turn < max(1, SAMPLE // len(sample))).to(queries.device))
     views = local_views(sample, cells, queries[chosen, None].expand(*cells.rows.shape, -1), text[chosen], landmarks)
     rows = cells.rows[cells.filled]
     scales = (weights.pooled, weights.rbf, weights.local, weights.local_rbf)
@@ -72,7 +72,7 @@ def choose_basis(
 
 def _directions(features: Float[Tensor, "cell feature"]) -> Float[Tensor, "feature basis"]:
     """Return the first right singular vectors, without randomness; 0 beyond the rank."""
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[features.device] if features.is_cuda else []):
         torch.manual_seed(0)
         found = torch.svd_lowrank(features, min(BASIS, *features.shape), niter=2)[2]
     return torch.cat([found, found.new_zeros(len(found), BASIS - found.shape[1])], 1)

@@ -77,12 +77,12 @@ class _Inference:
 
     def __init__(self, method: ExactHead, features: FeatureRows, labels: PartialLabels, seed: int, checked: Checked) -> None:
         self.method, self.features = method, features
-        self.states = torch.tensor(labels.values)
+        self.states = torch.tensor(labels.values, device=method.bias.device)
         self.known = (self.states != UNKNOWN).sum(0)
-        self.text = method.text_vectors.cpu()
+        self.text = method.text_vectors
         self.base = method.sharpness * self.text
-        self.order = torch.randperm(len(self.states), generator=torch.Generator().manual_seed(seed))
-        self.pictures = TrainingPictures(features, np.arange(len(self.states)), decoupling=method.decoupling)
+        self.order = torch.randperm(len(self.states), generator=torch.Generator().manual_seed(seed)).to(self.states.device)
+        self.pictures = TrainingPictures(features, np.arange(len(self.states)), decoupling=method.decoupling, device=self.states.device)
         self.landmarks: Landmarks | None = local_landmarks(self.pictures, self.base) if method.decoupling and method.use_rbf else None
         self.counts = Counts.of(self.states)
         self.rank = self.order.argsort().float()
@@ -92,7 +92,7 @@ class _Inference:
     def run(self) -> ExactFit:
         chosen = self._choose()
         basis = self._basis(chosen.weights)
-        logits = torch.full(self.states.shape, torch.nan)
+        logits = torch.full(self.states.shape, torch.nan, device=self.states.device)
         for told in (False, True):
             labels = (self._told_by_unknown() == told).nonzero()[:, 0]
             cells = self.known[labels]
@@ -168,9 +168,9 @@ class _Inference:
         """Return pictures in which the classes ``labels`` have about ``cells`` known cells, and their rows; more cells contain fewer."""
         share = cells / max(float(self.known[labels].float().mean()), 1.0)
         if share >= 1:
-            return self.pictures, torch.arange(len(self.states))
+            return self.pictures, torch.arange(len(self.states), device=self.states.device)
         rows = self.order[: max(1, round(share * len(self.states)))].sort().values
-        return TrainingPictures(self.features, rows.numpy(), scaled_by=self.pictures), rows
+        return TrainingPictures(self.features, rows.cpu().numpy(), scaled_by=self.pictures), rows
 
     def _problem(self, labels: Tensor, pictures: TrainingPictures, rows: Tensor, cells: int) -> Problem:
         """Return the classes' known cells; with tags alone also unknown ones, about ``cells`` altogether.
@@ -200,7 +200,7 @@ class _Inference:
         """Return the basis of the deviations, made from about :data:`SAMPLE` pictures."""
         sample = self.pictures
         if len(sample) > SAMPLE:
-            sample = TrainingPictures(self.features, self.order[:SAMPLE].sort().values.numpy(), scaled_by=self.pictures)
+            sample = TrainingPictures(self.features, self.order[:SAMPLE].sort().values.cpu().numpy(), scaled_by=self.pictures)
         return choose_basis(self.pictures, sample, self.base, self.text, self.landmarks, weights)
 
     def _infer(self, labels: Tensor, chosen: _Chosen, basis: Basis, logits: Tensor) -> None:
@@ -253,10 +253,10 @@ def _spread(queries: Tensor, own: Tensor, fit: Fit, whole: Problem, rows: Tensor
 def _probabilities(method: ExactHead, features: FeatureRows, logits: Tensor) -> NDArray[np.float32]:
     """Return the probabilities of every training picture: leave-one-out where there are ``logits``."""
     start = 0
-    for batch in batches_of(features, np.arange(len(logits)), 256):
+    for batch in batches_of(features, np.arange(len(logits)), 256, logits.device):
         scored = method(batch, {}).logits
         part = logits[start : start + len(scored)]
         part.copy_(torch.where(part.isnan(), scored, part))
         start += len(scored)
-    found: NDArray[np.float32] = torch.sigmoid(logits).numpy()
+    found: NDArray[np.float32] = torch.sigmoid(logits).cpu().numpy()
     return found

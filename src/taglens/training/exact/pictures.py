@@ -41,6 +41,7 @@ class TrainingPictures:
         rows: which.
         decoupling: whether classes look at their own positions; else positions are never read.
         scaled_by: pictures whose centre, spread and landmarks these share.
+        device: where to compute with them.
     """
 
     def __init__(
@@ -50,12 +51,14 @@ class TrainingPictures:
         *,
         decoupling: bool = True,
         scaled_by: "TrainingPictures | None" = None,
+        device: torch.device | None = None,
     ) -> None:
         self._features, self._rows = features, rows
+        self._device: torch.device | None = device if scaled_by is None else scaled_by._device
         self.decoupling: bool = decoupling if scaled_by is None else scaled_by.decoupling
         self._kept: list[PositionBlock] | None = None
-        pooled = [functional.normalize(features.gather(rows[i : i + _BLOCK]).pooled, dim=-1) for i in range(0, len(rows), _BLOCK)]
-        self.pooled: Float[Tensor, "image channel"] = torch.cat(pooled)
+        pooled = torch.cat([features.gather(rows[i : i + _BLOCK]).pooled for i in range(0, len(rows), _BLOCK)]).to(self._device)
+        self.pooled: Float[Tensor, "image channel"] = functional.normalize(pooled, dim=-1)
         if not bool(torch.isfinite(self.pooled).all()):
             raise TrainingError("features of some pictures are not finite; delete their feature store (taglens cache) and train again")
         self.centre: Float[Tensor, " channel"] = self.pooled.mean(0) if scaled_by is None else scaled_by.centre
@@ -75,7 +78,7 @@ class TrainingPictures:
             return
         kept: list[PositionBlock] | None = []
         for start in range(0, len(self._rows), _BLOCK):
-            maps = self._features.gather(self._rows[start : start + _BLOCK]).map
+            maps = self._features.gather(self._rows[start : start + _BLOCK]).map.to(self._device)
             length = maps.norm(dim=-1).clamp(min=1e-12)
             block = PositionBlock(start, maps / length[..., None], length)
             if kept is not None and 4 * maps[0].numel() * len(self) <= POSITION_BYTES:

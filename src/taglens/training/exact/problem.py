@@ -185,7 +185,7 @@ def _one_by_one(
         begin = None if start is None else start[own]
         square = kernel[label, own[1], own[1]][None]
         found.append(infer(square, mean[own], states[own], shares=share, start=begin, check_kernel=False, exact=False))
-    factor = torch.eye(size, dtype=found[0].factor.dtype).repeat(len(found), 1, 1)
+    factor = torch.eye(size, dtype=found[0].factor.dtype, device=mean.device).repeat(len(found), 1, 1)
     for label, part in enumerate(found):
         count = part.factor.shape[1]
         factor[label, :count, :count] = part.factor[0]

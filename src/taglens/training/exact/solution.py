@@ -58,7 +58,7 @@ def solve_large(problem: Problem, weights: KernelWeights, queries: Tensor) -> So
     shared = torch.cat([ones, weights.pooled * pictures.pooled, weights.rbf * pictures.rbf], 1)
     own = [_own(views, weights, label, cells) for label, cells in enumerate(known)]
     mean = ones.new_zeros(len(pictures), len(known))
-    states = torch.full(mean.shape, UNKNOWN, dtype=torch.int8)
+    states = torch.full(mean.shape, UNKNOWN, dtype=torch.int8, device=mean.device)
     for label, cells in enumerate(known):
         rows = problem.cells.rows[label][cells]
         mean[rows, label] = problem.base_rates[label] + problem.shift[label] + weights.name * views.similarity[label][cells]
