@@ -129,7 +129,7 @@ def test_reproduce_finds_the_same(whole, capsys):
     assert main(["reproduce", str(whole)]) == 0
     said = capsys.readouterr().out
     for line in (
-        "versions and platform: identical",
+        "versions, platform and threads: identical",
         "data and hidden labels: identical",
         "history and metrics: identical",
         "weights: identical",
@@ -141,11 +141,11 @@ def test_reproduce_tells_what_differs(whole, tmp_path, capsys):
     other = tmp_path / "other"
     shutil.copytree(whole, other)
     facts = json.loads((other / "config.json").read_text())
-    facts["seed"], facts["versions"]["torch"] = 7, "0.0"
+    facts["seed"], facts["versions"]["torch"], facts["threads"] = 7, "0.0", 64
     (other / "config.json").write_text(json.dumps(facts))
     assert main(["reproduce", str(other), "--out", str(tmp_path / "again")]) == 1
     said = capsys.readouterr().out
-    for part in ('versions.torch: "0.0" in the folder', "labels: ", "weights: differ", "mAP: "):
+    for part in ('versions.torch: "0.0" in the folder', "threads: 64 in the folder", "labels: ", "weights: differ", "mAP: "):
         assert part in said
 
 
@@ -153,7 +153,7 @@ def test_the_folder_says_how_it_was_made(whole):
     facts = json.loads((whole / "config.json").read_text())
     assert facts["format"] == 1
     assert {"names", "labels", "data", "pictures"} == set(facts["hashes"])
-    assert {"seed", "git_commit", "versions"} <= set(facts)
+    assert {"seed", "git_commit", "versions", "threads"} <= set(facts)
     assert facts["training"]["seed"] == 0
 
 

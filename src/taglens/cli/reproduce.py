@@ -47,7 +47,7 @@ def show(found: "Reproduction") -> None:
     """Print what is equal and what differs."""
     weights = [f"{name}: up to {difference:.3g}" for name, difference in found.weights.items()]
     parts = {
-        "versions and platform": found.environment,
+        "versions, platform and threads": found.environment,
         "data and hidden labels": found.data,
         "history and metrics": found.results,
         "weights": weights,

@@ -61,14 +61,16 @@ def picture_hash(*parts: "StoredFeatures | None") -> str:
 
 
 def environment() -> dict[str, Any]:
-    """Return versions, platform and, in a checkout, the git commit."""
+    """Return versions, platform, the threads that sums are shared among, and, in a checkout, the git commit."""
+    import torch  # here: the rest of this file serves commands that need none
+
     versions = {"python": sys.version.split()[0], "taglens": VERSION, "platform": platform.platform()}
     for package in PACKAGES:
         try:
             versions[package] = version(package)
         except PackageNotFoundError:
             continue
-    return {"versions": versions, "git_commit": _git_commit()}
+    return {"versions": versions, "threads": torch.get_num_threads(), "git_commit": _git_commit()}
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any], *, apart: tuple[str, ...] = ()) -> list[str]:

@@ -17,6 +17,8 @@ from taglens.runs.train import train_run
 
 _TIMES = ("seconds",)
 """Entries of metrics.json that no second run repeats."""
+_SURROUNDINGS = ("versions", "threads", "git_commit")
+"""Entries of config.json that may explain differences."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +26,7 @@ class Reproduction:
     """What a second training of a run gave."""
 
     environment: list[str]
-    """Versions, platform and commit that differ: these may explain other differences."""
+    """Versions, platform, number of threads and commit that differ: these may explain other differences."""
     data: list[str]
     """Hashes that differ: then the second run was another one."""
     results: list[str]
@@ -63,7 +65,7 @@ def compare(run: Path, again: Path) -> Reproduction:
     histories = [_history(folder) for folder in (run, again)]
     hashes = [{name: value for name, value in facts["hashes"].items() if name in before["hashes"]} for facts in (before, now)]
     return Reproduction(
-        environment=differences(*({"versions": facts.get("versions"), "git_commit": facts.get("git_commit")} for facts in (before, now))),
+        environment=differences(*({name: facts.get(name) for name in _SURROUNDINGS if name in before} for facts in (before, now))),
         data=differences(hashes[0], hashes[1]),
         results=[*differences(metrics[0], metrics[1]), *differences(histories[0], histories[1])],
         weights=_weights(run / WEIGHTS, again / WEIGHTS),
