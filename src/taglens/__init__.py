@@ -3,7 +3,7 @@
 >>> import taglens
 >>> table = taglens.LabelTable.read("labels.csv")  # doctest: +SKIP
 >>> recognizer = taglens.Recognizer.load("runs/mine")  # doctest: +SKIP
->>> recognizer.predict(["photo.jpg"])  # doctest: +SKIP
+>>> recognizer.predict("photo.jpg").tags  # doctest: +SKIP
 """
 
 from typing import TYPE_CHECKING, Any

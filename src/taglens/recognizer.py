@@ -2,7 +2,8 @@
 
 import dataclasses
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
@@ -11,7 +12,6 @@ import safetensors
 import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
-from PIL.Image import Image
 from safetensors.torch import load_file, save
 from torch import Tensor
 from torch.nn import functional
@@ -20,10 +20,13 @@ from taglens.backbones.backbone import Backbone
 from taglens.backbones.choices import MapChoice
 from taglens.backbones.openclip import load_backbone
 from taglens.backbones.sources import resolve
-from taglens.errors import RunError
+from taglens.datasets.given import GivenPicture, each_picture, given_picture, picture_name
+from taglens.errors import PictureError, RunError
 from taglens.labels.files.thresholds import THRESHOLDS, read_thresholds
 from taglens.methods import Classifier, Method, MethodConfig, Setting, stored_config
 from taglens.outputs import atomic_path, read_object, write_json
+from taglens.parallel import decode_ahead
+from taglens.predictions import Predictions
 from taglens.prompts.templates import ensemble
 from taglens.shapes import Attention, Features
 
@@ -123,36 +126,65 @@ class Recognizer:
         self.require_deviations()
         return self.method.deviations(features, self.classifier).float()
 
-    def predict(self, pictures: Sequence[Path | str | Image], batch: int = 32) -> NDArray[np.float32]:
-        """Return the probabilities (picture, label) of files or opened pictures; for long lists see ``taglens.inference``.
+    def predict(
+        self, pictures: GivenPicture | Iterable[GivenPicture], batch: int = 32, *, uncertainty: bool = False, heatmaps: bool = False
+    ) -> Predictions:
+        """Return what this recogniser says of one picture or many; for streams without end see ``taglens.inference``.
+
+        Args:
+            pictures: file names, bytes, Pillow pictures, arrays (row, column, colour) or tensors (colour, row, column): one, or any number
+                in a list, a generator, or an array or tensor with an axis more.
+            batch: pictures encoded together.
+            uncertainty: also the :meth:`deviations`.
+            heatmaps: also where each class was seen: the attention, or CLIP's map for a method that looks at the whole picture only.
 
         Raises:
-            PictureError: a file is missing or unreadable.
+            PictureError: a file is missing or unreadable, or something is no picture.
+            RunError: ``uncertainty`` is asked of a method that has none.
         """
-        return self._scored(self.probabilities, pictures, batch)
+        if uncertainty:
+            self.require_deviations()
+        names: list[str] = []
+        found: dict[str, list[Tensor]] = {"probabilities": [], "uncertainty": [], "heatmaps": []}
+        for pixels, called in self._batches(pictures, batch):
+            names += called
+            features = self._features(pixels)
+            found["probabilities"].append(self.probabilities(features).cpu())
+            if uncertainty:
+                found["uncertainty"].append(self.deviations(features).cpu())
+            if heatmaps:
+                seen = self.scores(features)
+                maps = seen.baseline if seen.attention is None else seen.attention
+                found["heatmaps"].append(maps.float().cpu().reshape(*maps.shape[:2], *self.backbone.grid(*pixels.shape[2:])))
+        parts = {name: torch.cat(values).numpy() for name, values in found.items() if values}
+        parts.setdefault("probabilities", np.zeros((0, len(self.classes)), np.float32))
+        return Predictions(tuple(names), self.classes, thresholds=self.thresholds, **parts)
 
-    def predict_deviations(self, pictures: Sequence[Path | str | Image], batch: int = 32) -> NDArray[np.float32]:
-        """Return the :meth:`deviations` (picture, label) of files or opened pictures.
+    def embed(self, pictures: GivenPicture | Iterable[GivenPicture], batch: int = 32) -> NDArray[np.float32]:
+        """Return the backbone's vector of each picture, of length 1, (picture, channel); ``pictures`` as for :meth:`predict`.
 
         Raises:
-            PictureError: a file is missing or unreadable.
-            RunError: there are none.
+            PictureError: a file is missing or unreadable, or something is no picture.
         """
-        self.require_deviations()
-        return self._scored(self.deviations, pictures, batch)
+        parts = [np.zeros((0, self.backbone.channels), np.float32)]
+        for pixels, _ in self._batches(pictures, batch):
+            parts.append(functional.normalize(self._features(pixels).pooled.float(), dim=-1).cpu().numpy())
+        return np.concatenate(parts)
 
-    def _scored(self, score: Callable[[Features], Tensor], pictures: Sequence[Path | str | Image], batch: int) -> NDArray[np.float32]:
-        found = [np.zeros((0, len(self.classes)), dtype=np.float32)]
-        for start in range(0, len(pictures), batch):
-            arrays = [self._pixels(picture) for picture in pictures[start : start + batch]]
-            with torch.inference_mode():
-                features = self.backbone.features(torch.from_numpy(np.stack(arrays)).to(self.backbone.device))
-            found.append(score(features).cpu().numpy())
-        return np.concatenate(found)
+    @torch.inference_mode()
+    def _features(self, pixels: NDArray[np.float32]) -> Features:
+        return self.backbone.features(torch.from_numpy(pixels).to(self.backbone.device))
 
-    def _pixels(self, picture: Path | str | Image) -> NDArray[np.float32]:
+    def _batches(self, pictures: GivenPicture | Iterable[GivenPicture], batch: int) -> Iterator[tuple[NDArray[np.float32], list[str]]]:
+        """Yield the pixels (picture, 3, size, size) and the names of pictures that are encoded together."""
         transform = self.backbone.transform
-        return transform(transform.open(picture) if isinstance(picture, Path | str) else picture.convert("RGB"))
+        named = ((one, picture_name(one, number)) for number, one in enumerate(each_picture(pictures)))
+        decoded = decode_ahead(named, lambda pair: transform(given_picture(pair[0], transform, pair[1])), ahead=2 * batch)
+        while part := list(islice(decoded, batch)):
+            for _, came in part:
+                if isinstance(came, PictureError):
+                    raise came
+            yield np.stack([came for _, came in part if not isinstance(came, PictureError)]), [name for (_, name), _ in part]
 
     def save(self, folder: Path, *, force: bool = False) -> None:
         """Write recognizer.json and weights.safetensors, each in one step; thresholds.csv, which would outdo them, is removed.

@@ -51,7 +51,7 @@ def test_from_the_labels_to_the_file(work, tmp_path):
     classes = recognizer.classes
     found = np.array([[float(row[f"{name} (deviation)"]) for name in classes] for row in rows])
     paths = [row["image"] for row in rows[:5]]
-    np.testing.assert_allclose(found[:5], recognizer.predict_deviations(paths), rtol=1e-4)
+    np.testing.assert_allclose(found[:5], recognizer.predict(paths, uncertainty=True).uncertainty, rtol=1e-4)
     others = np.delete(found, 3, axis=1)
     assert found[:, 3].min() > 1.5, "nothing is known of this class"
     assert (found[:, 3:4] > others).mean() > 0.99
@@ -69,7 +69,7 @@ def test_runs_that_say_none_say_so_before_anything_is_written(work, run, tmp_pat
     assert printed.out == ""
     assert "only the exact head of semantic_aware has deviations" in " ".join(printed.err.split())
     with pytest.raises(RunError, match="train again"):
-        Recognizer.load(work / run).predict_deviations([])
+        Recognizer.load(work / run).predict([], uncertainty=True)
 
 
 def test_an_exported_file_says_none(capsys):

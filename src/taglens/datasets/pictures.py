@@ -87,6 +87,16 @@ def open_picture(
         return _rgb(_upright(spread_colours(picture, called) if deep else picture), nothing)
 
 
+def rgb_picture(picture: Image.Image, name: str) -> Image.Image:
+    """Return a picture that somebody opened with Pillow as :func:`open_picture` would have returned it; ``name`` is for errors.
+
+    Raises:
+        PictureError: it cannot be decoded.
+    """
+    with explained(name):
+        return _rgb(_upright(picture), no_data(picture))
+
+
 def upright_size(content: bytes, name: str = "") -> tuple[int, int]:
     """Return width and height of a picture that :func:`open_picture` opens, before any scaling, without decoding it."""
     with opened(BytesIO(content), name) as picture:

@@ -43,7 +43,7 @@ def compare(recognizer: Recognizer, predictor: OnnxPredictor, pictures: Sequence
         PictureError: a picture cannot be read.
     """
     # a last batch of another size than the first is part of the check
-    expected, came = recognizer.predict(pictures, batch), predictor.predict(pictures, batch + 1)
+    expected, came = recognizer.predict(pictures, batch).probabilities, predictor.predict(pictures, batch + 1)
     return difference(expected, came, recognizer.thresholds)
 
 

@@ -1,13 +1,14 @@
 """A recogniser exported to ONNX, with the interface of ``Recognizer`` where both have it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL.Image import Image
 
+from taglens.datasets.given import GivenPicture, each_picture, given_picture, picture_name
 from taglens.datasets.transforms import PictureTransform
 from taglens.errors import RunError, TagLensError
 from taglens.runtime.description import CARD_KEY, ModelDescription
@@ -103,7 +104,7 @@ class OnnxPredictor:
             )
         return ModelOutput(found[0], found[1] if heatmaps else None)
 
-    def predict(self, pictures: Sequence[Path | str | Image], batch: int = 32) -> NDArray[np.float32]:
+    def predict(self, pictures: GivenPicture | Iterable[GivenPicture], batch: int = 32) -> NDArray[np.float32]:
         """Return the probabilities (picture, label) of files or opened pictures.
 
         Raises:
@@ -112,25 +113,25 @@ class OnnxPredictor:
         found = [output.probabilities for output in self._batches(pictures, batch, heatmaps=False)]
         return np.concatenate([np.zeros((0, len(self.classes)), np.float32), *found])
 
-    def heatmaps(self, pictures: Sequence[Path | str | Image], batch: int = 32) -> NDArray[np.float32]:
+    def heatmaps(self, pictures: GivenPicture | Iterable[GivenPicture], batch: int = 32) -> NDArray[np.float32]:
         """Return where each class was seen, (picture, label, row, column), each map summing to 1.
 
         Raises:
             PictureError: a file is missing or unreadable.
             TagLensError: the file was exported without heatmaps.
         """
-        if not pictures:
-            raise TagLensError("no picture given; name at least one")
         found = [output.heatmaps for output in self._batches(pictures, batch, heatmaps=True)]
+        if not found:
+            raise TagLensError("no picture given; name at least one")
         return np.concatenate([maps for maps in found if maps is not None])
 
-    def _batches(self, pictures: Sequence[Path | str | Image], batch: int, *, heatmaps: bool) -> Iterator[ModelOutput]:
-        for start in range(0, len(pictures), batch):
-            arrays = [self._pixels(picture) for picture in pictures[start : start + batch]]
+    def _batches(self, pictures: GivenPicture | Iterable[GivenPicture], batch: int, *, heatmaps: bool) -> Iterator[ModelOutput]:
+        numbered = enumerate(each_picture(pictures))
+        while arrays := [self._pixels(picture, number) for number, picture in islice(numbered, batch)]:
             yield self.run(np.stack(arrays), heatmaps=heatmaps)
 
-    def _pixels(self, picture: Path | str | Image) -> NDArray[np.float32]:
-        return self.transform(self.transform.open(picture) if isinstance(picture, Path | str) else picture.convert("RGB"))
+    def _pixels(self, picture: GivenPicture, number: int) -> NDArray[np.float32]:
+        return self.transform(given_picture(picture, self.transform, picture_name(picture, number)))
 
 
 def _require_graph(session: Any, description: ModelDescription, path: Path) -> None:
