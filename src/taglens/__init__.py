@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from taglens.metrics import evaluate
     from taglens.recognizer import Recognizer
     from taglens.runs.config import DataConfig, RunConfig
-    from taglens.runs.train import train_run as train
+    from taglens.runs.from_table import train
     from taglens.training.config import TrainConfig
 
 __all__ = ["DataConfig", "LabelTable", "PartialLabels", "Recognizer", "RunConfig", "TrainConfig", "evaluate", "keep_known", "train"]
@@ -33,7 +33,7 @@ _find, __dir__ = lazy_face(
         "TrainConfig": "taglens.training.config",
         "evaluate": "taglens.metrics",
         "keep_known": "taglens.labels.hiding",
-        "train": "taglens.runs.train:train_run",
+        "train": "taglens.runs.from_table",
     },
 )
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from taglens.errors import PictureError
 
 Source = TypeVar("Source")
+Number = TypeVar("Number", bound=np.generic)
 CONTAINER = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 """Where Linux says how much memory a container may use."""
 
@@ -38,8 +39,8 @@ def memory_here() -> int | None:
 
 
 def decode_ahead(
-    sources: Iterable[Source], decode: Callable[[Source], NDArray[np.float32]], *, ahead: int, threads: int | None = None
-) -> Iterator[tuple[Source, NDArray[np.float32] | PictureError]]:
+    sources: Iterable[Source], decode: Callable[[Source], NDArray[Number]], *, ahead: int, threads: int | None = None
+) -> Iterator[tuple[Source, NDArray[Number] | PictureError]]:
     """Yield each source (a path, or a file's content) with its decoded picture, or with the error, in their order.
 
     Args:
@@ -49,7 +50,7 @@ def decode_ahead(
         threads: default one for each processor, at most 16.
     """
     left = iter(sources)
-    waiting: deque[tuple[Source, Future[NDArray[np.float32]]]] = deque()
+    waiting: deque[tuple[Source, Future[NDArray[Number]]]] = deque()
     pool = ThreadPoolExecutor(threads or min(16, cores()), thread_name_prefix="decode")
     try:
         waiting.extend((source, pool.submit(decode, source)) for source in islice(left, max(1, ahead)))
@@ -63,7 +64,7 @@ def decode_ahead(
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _picture_or_error(future: "Future[NDArray[np.float32]]") -> NDArray[np.float32] | PictureError:
+def _picture_or_error(future: "Future[NDArray[Number]]") -> NDArray[Number] | PictureError:
     try:
         return future.result()
     except PictureError as error:

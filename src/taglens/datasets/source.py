@@ -111,7 +111,7 @@ def examine_data(data: str | Path, part: Part, options: DataOptions | None = Non
     if path.is_dir():
         if is_image_folder(path):
             table = find_pictures(read_image_folder(path, options), outside=False)
-            return Reading(_part(table, part, options.split, str(path))[0], None, ())
+            return Reading(part_of(table, part, options.split, str(path))[0], None, ())
         names = ", ".join(f"{reader}:{path}" for reader in READERS)
         raise TableError(f"{path}: a folder; expected a .csv, .parquet or .json table, or one of: {names}{class_folders_hint(path)}")
     if path.suffix.lower() == ".parquet" and path.is_file() and holds_pictures(path):
@@ -126,7 +126,7 @@ def _examined_part(reading: Reading, part: Part, options: DataOptions, path: Pat
     if reading.table is None or reading.rows is None:
         return reading
     table = find_pictures(reading.table, outside=options.images is None)
-    table, chosen = _part(table, part, options.split, str(path))
+    table, chosen = part_of(table, part, options.split, str(path))
     return Reading(table, reading.rows[chosen], reading.problems)
 
 
@@ -140,8 +140,12 @@ def read_boxes(data: str, table: LabelTable) -> Boxes:
     return READERS[name].boxes(root, table) if name in READERS else {}
 
 
-def _part(table: LabelTable, part: Part, split: str | None, where: str) -> tuple[LabelTable, np.ndarray]:
-    """Return the rows that ``part`` means, and which of the table's these are."""
+def part_of(table: LabelTable, part: Part, split: str | None, where: str) -> tuple[LabelTable, np.ndarray]:
+    """Return the rows that ``part`` means, and which of the table's these are; ``where`` names the table in errors.
+
+    Raises:
+        TableError: no row is of that part.
+    """
     everything = np.arange(len(table))
     if split is not None:
         chosen = table.split(split)
@@ -207,7 +211,7 @@ def _scenes() -> DataSet:
     def read(root: str, part: Part, options: DataOptions) -> LabelTable:
         from taglens.datasets.scenes.dataset import read_scenes  # the drawing code is loaded only where scenes are asked for
 
-        return _part(read_scenes(root), part, options.split, f"scenes:{root}")[0]
+        return part_of(read_scenes(root), part, options.split, f"scenes:{root}")[0]
 
     def boxes(root: str, table: LabelTable) -> Boxes:
         from taglens.datasets.scenes.dataset import scene_boxes
@@ -221,14 +225,14 @@ def _xmp() -> DataSet:
     def read(root: str, part: Part, options: DataOptions) -> LabelTable:
         from taglens.datasets.keywords import read_keywords  # readers of metadata are loaded only where they are asked for
 
-        return _part(read_keywords(Path(root)), part, options.split, f"xmp:{root}")[0]
+        return part_of(read_keywords(Path(root)), part, options.split, f"xmp:{root}")[0]
 
     return DataSet(read, _no_boxes)
 
 
 def _folders() -> DataSet:
     def read(root: str, part: Part, options: DataOptions) -> LabelTable:
-        return _part(read_class_folders(Path(root), options.absent or "unknown"), part, options.split, f"folders:{root}")[0]
+        return part_of(read_class_folders(Path(root), options.absent or "unknown"), part, options.split, f"folders:{root}")[0]
 
     return DataSet(read, _no_boxes)
 

@@ -17,6 +17,7 @@ from taglens.backbones.backbone import Backbone
 from taglens.datasets.pictures import OnBadImage
 from taglens.errors import OutputError, TagLensError, unknown_name
 from taglens.features.digests import DigestMemory, Read
+from taglens.features.in_memory import MemoryStore
 from taglens.features.location import DESCRIPTION, features_folder
 from taglens.features.pipeline import Chunk, PictureFile, WorkerPlan, run_pipeline
 from taglens.features.store import FeatureStore, Key
@@ -33,7 +34,7 @@ MEMORY = "pictures.sqlite"
 class StoredFeatures:
     """Features of a list of pictures, in its order, without those that were skipped."""
 
-    store: FeatureStore
+    store: FeatureStore | MemoryStore
     rows: NDArray[np.int64]
     """(picture, view) row in the store."""
     kept: NDArray[np.int64]
@@ -141,7 +142,7 @@ def _complete(
     if not _missing_files(unique, digests, store, views):
         return digests, {}
     reasons: dict[Path, str] = {}
-    with store.writing(), _progress_bar(progress) as bar:
+    with store.writing(), progress_bar(progress) as bar:
         files = _missing_files(unique, digests, store, views)
         fresh = _likely_new(files, memory, store, views)
         require_space(store.folder, fresh * views * store.row_bytes, f"the features of {fresh:,} pictures")
@@ -197,7 +198,8 @@ def _note_bad(chunk: Chunk, reasons: dict[Path, str], *, strict: bool) -> None:
 
 
 @contextmanager
-def _progress_bar(shown: bool) -> Iterator[Progress]:
+def progress_bar(shown: bool) -> Iterator[Progress]:
+    """Show how far pictures are read, on a terminal; tasks have a field ``rate``."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

@@ -94,7 +94,7 @@ def run_pipeline(
     def work(part: Sequence[PictureFile]) -> Chunk:
         pixels: list[NDArray[np.uint8]] = []
         pictures = [_read(file, backbone, known, pixels) for file in part]
-        return Chunk(pictures, _encode(pixels, backbone, turns, plan.batch))
+        return Chunk(pictures, encode_pixels(pixels, backbone, turns, plan.batch))
 
     pool = ThreadPoolExecutor(plan.workers, thread_name_prefix="taglens", initializer=torch.set_num_threads, initargs=(plan.threads,))
     waiting: deque[Future[Chunk]] = deque()
@@ -139,8 +139,8 @@ def _content(path: Path) -> bytes:
         raise PictureError(f"{path}: cannot be read ({error.strerror}); check the file and its rights") from error
 
 
-def _encode(pixels: list[NDArray[np.uint8]], backbone: Backbone, turns: threading.Semaphore, batch: int) -> NDArray[np.float16]:
-    """Return (row, 1 + position, channel), the pooled vector first."""
+def encode_pixels(pixels: list[NDArray[np.uint8]], backbone: Backbone, turns: threading.Semaphore, batch: int) -> NDArray[np.float16]:
+    """Return (row, 1 + position, channel), the pooled vector first, of pictures that were resized; ``turns`` limits who encodes."""
     if not pixels:
         return np.empty((0, 0, 0), dtype=np.float16)
     stacked = torch.from_numpy(np.stack(pixels))

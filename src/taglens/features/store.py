@@ -203,8 +203,7 @@ class FeatureStore:
         starts = np.unique(shards, return_index=True)[1]
         for start, stop in zip(starts, [*starts, len(rows)][1:], strict=True):
             values[order[start:stop]] = self._map(int(shards[start]))[inside[start:stop]]
-        moved = torch.from_numpy(values).to(device)
-        return Features(moved[:, 1:].float(), moved[:, 0].float())
+        return as_features(values, device)
 
     def _map(self, shard: int) -> NDArray[np.float16]:
         """Return a shard as an array, mapped anew when it has grown."""
@@ -218,6 +217,12 @@ class FeatureStore:
                 raise OutputError(f"the feature store {self.folder} was deleted meanwhile; run the same command again") from error
             self._maps[shard] = known
         return known
+
+
+def as_features(values: NDArray[np.float16], device: torch.device | str) -> Features:
+    """Return rows (row, 1 + position, channel), the pooled vector first, as float32; half precision travels to the device."""
+    moved = torch.from_numpy(values).to(device)
+    return Features(moved[:, 1:].float(), moved[:, 0].float())
 
 
 def _check(key: Key, row: int) -> int:

@@ -11,6 +11,8 @@ from taglens.labels.names import align_classes, prompt_names
 from taglens.labels.table import LabelTable
 from taglens.runs.config import DataConfig
 
+NOTHING_TO_TEST = "no split column, so nothing to test on: the numbers are of left-out training labels"
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PreparedPart:
@@ -47,7 +49,7 @@ def read_parts(config: DataConfig) -> tuple[LabelTable, LabelTable | None, tuple
     """
     train = read_data(config.data, "train", config.options)
     if train.splits is None and ":" not in config.data:
-        return train, None, (*train.warnings, "no split column, so nothing to test on: the numbers are of left-out training labels")
+        return train, None, (*train.warnings, NOTHING_TO_TEST)
     try:
         test = read_data(config.data, "test", config.options)
     except TableError as error:

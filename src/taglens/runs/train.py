@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -51,30 +52,50 @@ def train_run(
     Raises:
         TagLensError: another process trains into ``out``, or something of the configuration, the data or the outputs cannot be used.
     """
-    method = build_config(config.method, config.method_options)
-    require_exact(getattr(method, "exact", False), config.checked)
     train, test, notes = read_parts(config.data)
-    masked = masked_table(train, config)
-    require_counts(Counts.of(torch.tensor(masked.labels.values)), config.checked)
-    related = relation_notes(train, config)
-    warnings = (*notes, *related[1:], *label_warnings(masked))
-    description = to_json(config) | {"hashes": table_hashes(masked) | {"data": data_hash(train, test)}} | environment()
+    plan = plan_run(config, train, test, notes)
+    description = to_json(config) | {"hashes": table_hashes(plan.masked) | {"data": data_hash(train, test)}} | environment()
     with hold_folder(Path(out)):
         folder = claim_run(Path(out), description, force=force, resume=resume)
-        say(summary(config, masked, test))
-        for line in related[:1]:
+        for line in plan.told:
             say(line)
-        for warning in warnings:
-            say(f"warning: {warning}")
         with remove_unstarted_run(folder):
             prepared = prepare(config.data, progress=progress)
-        result = run_prepared(config, method, prepared, progress=progress, checkpoints=checkpoints or folder / CHECKPOINTS)
-        _write_run(folder, config, prepared, result, warnings)
+        result = run_prepared(config, plan.method, prepared, progress=progress, checkpoints=checkpoints or folder / CHECKPOINTS)
+        _write_run(folder, config, prepared, result, plan.warnings)
         if result.fit.stopped is None:
             finish_run(folder, picture_hash(prepared.train.features, None if prepared.test is None else prepared.test.features))
         else:
             say(f"stopped early: {result.fit.stopped}")
         return result
+
+
+class RunPlan(NamedTuple):
+    """What is known of a run before anything heavy is loaded."""
+
+    method: MethodConfig
+    masked: LabelTable
+    """The training table with labels hidden."""
+    told: tuple[str, ...]
+    """What its user should know before the long work, line by line."""
+    warnings: tuple[str, ...]
+    """What readers of the results must know."""
+
+
+def plan_run(config: RunConfig, train: LabelTable, test: LabelTable | None, notes: tuple[str, ...]) -> RunPlan:
+    """Return what a run on these tables will be.
+
+    Raises:
+        TagLensError: the method, its options, the relations or ``checked`` cannot be used with them.
+    """
+    method = build_config(config.method, config.method_options)
+    require_exact(getattr(method, "exact", False), config.checked)
+    masked = masked_table(train, config)
+    require_counts(Counts.of(torch.tensor(masked.labels.values)), config.checked)
+    related = relation_notes(train, config)
+    warnings = (*notes, *related[1:], *label_warnings(masked))
+    told = (summary(config, masked, test), *related[:1], *(f"warning: {warning}" for warning in warnings))
+    return RunPlan(method, masked, told, warnings)
 
 
 def run_prepared(

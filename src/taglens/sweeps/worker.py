@@ -64,6 +64,7 @@ class SharedData:
     def of(cls, data: DataConfig, prepared: Prepared) -> "SharedData":
         """Describe prepared data."""
         store = prepared.train.features.store
+        assert isinstance(store, FeatureStore), "a sweep's data lie in files"
         train, test = (
             None if part is None else SharedPart(part.whole, part.features.kept, part.features.rows)
             for part in (prepared.train, prepared.test)
