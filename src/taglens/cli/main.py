@@ -12,6 +12,7 @@ from io import StringIO
 from textwrap import dedent, fill, indent
 from typing import Any
 
+from taglens.cli.terminating import STATUS, heard_termination
 from taglens.errors import TagLensError, unknown_name
 from taglens.version import VERSION
 from taglens.visible import visible
@@ -58,8 +59,13 @@ Everywhere: --debug shows where an error came from. This is TagLens {VERSION}.""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit status: 0 done, 1 problems found, 2 wrong input, 130 interrupted."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    """Run one command and return its exit status: 0 done, 1 problems found, 2 wrong input, 130 interrupted, 143 terminated."""
+    with heard_termination() as came:
+        status = _main(list(sys.argv[1:] if arguments is None else arguments))
+    return STATUS if came else status
+
+
+def _main(words: list[str]) -> int:
     given = [word for word in words if word != "--debug"]
     try:
         if given in (["--version"], [], ["-h"], ["--help"]):

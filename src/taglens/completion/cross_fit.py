@@ -12,7 +12,7 @@ from taglens.recognizer import Recognizer
 from taglens.runs.prepare import PreparedPart
 from taglens.runs.train import score_rows
 from taglens.training.config import TrainConfig
-from taglens.training.fit import fit
+from taglens.training.fit import INTERRUPTED, fit
 
 
 def picture_folds(features: StoredFeatures, count: int, seed: int) -> NDArray[np.int64]:
@@ -76,7 +76,7 @@ def _train_without(
     hidden = PartialLabels(np.where(inside[:, None], np.int8(UNKNOWN), labels.values))
     found = fit(fresh.method, backbone.texts(), part.features, hidden, training, accelerator=backbone.device.type, progress=progress)
     if found.stopped is not None:  # one fold of another quality would spoil the comparison between known and unknown cells
-        if "Ctrl-C" in found.stopped:
+        if found.stopped.startswith(INTERRUPTED):
             raise KeyboardInterrupt
         raise TrainingError(f"training without one fold stopped early, so nothing was filled: {found.stopped}")
     fresh.refresh()

@@ -66,7 +66,9 @@ def train_run(
         if result.fit.stopped is None:
             finish_run(folder, picture_hash(prepared.train.features, None if prepared.test is None else prepared.test.features))
         else:
-            say(f"stopped early: {result.fit.stopped}")
+            say(
+                f"stopped early: {result.fit.stopped}; the folder holds the best weights so far, and the same command goes on with --resume"
+            )
         return result
 
 

@@ -37,6 +37,8 @@ PRECISIONS: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
 }
 STARTING_PICTURES = 16_384
 """Starting values are means over pictures; more than these change nothing that can be seen."""
+INTERRUPTED = "interrupted"
+"""How the reason of a training begins that somebody stopped, by Ctrl-C or by ending the process."""
 LOST_PEER = re.compile(r"\bpeer\b|remote process|NCCL")
 """What gloo and NCCL say when a process that they talk to is gone; they have no error of their own for it."""
 MONITOR, HIGHER = "held_out_loss", False
@@ -213,7 +215,7 @@ def _run(
             raise
         if not best.weights:
             raise KeyboardInterrupt from None
-        return f"interrupted by Ctrl-C in epoch {trainer.current_epoch + 1}"
+        return f"{INTERRUPTED} in epoch {trainer.current_epoch + 1}"
     except RuntimeError as error:
         if trainer.world_size == 1 or not LOST_PEER.search(str(error)):
             raise

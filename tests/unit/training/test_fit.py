@@ -152,7 +152,7 @@ class _InterruptedAt:
 def test_ctrl_c_keeps_the_best_epoch_so_far(backbone, truth, monkeypatch):
     monkeypatch.setitem(LOSSES, "partial_bce", lambda labels: _InterruptedAt(9))
     method, result = run(backbone, truth)
-    assert result.stopped == "interrupted by Ctrl-C in epoch 2"
+    assert result.stopped == "interrupted in epoch 2"
     assert result.epoch == 1
     assert method.weight.abs().sum() > 0
 
