@@ -27,6 +27,7 @@ CASES = {name: (name, {}) for name in METHODS} | {
     "plain": ("semantic_aware", {"attention_start": "random", "residual": False, "mix": False, "context_start": "", "context_length": 16}),
     "without decoupling": ("semantic_aware", {"head": "gradient", "decoupling": False, "prompts": "template"}),
     "shared prompts, zero start": ("semantic_aware", {"prompts": "shared", "attention_start": "zero"}),
+    "standardised": ("zero_shot", {"standardise": True}),
     # contexts of each class where the default shares them, and the other way round
     "coop per class": ("coop", {"per_class": True}),
     "dualcoop shared": ("dualcoop", {"per_class": False}),

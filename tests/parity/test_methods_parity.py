@@ -8,6 +8,7 @@ import torch
 from torch.nn import functional
 
 from taglens.backbones.openclip import load_backbone
+from taglens.errors import TagLensError
 from taglens.labels.states import PartialLabels
 from taglens.losses import build_loss
 from taglens.methods import method_config
@@ -91,6 +92,25 @@ def test_zero_shot(models, features):
     scale = float(own.logit_scale.detach().exp())
     expected = [[scale * cosine(pooled, template_vector(own, backbone, name)) for name in CLASSES] for pooled in features.pooled]
     torch.testing.assert_close(scored(recognizer, features), torch.tensor(expected, dtype=torch.float64), **CLOSE)
+
+
+def test_zero_shot_standardised(models, features):
+    """Over the classes of a picture, then over the training pictures, which are the same here; the mean is the base rate."""
+    backbone, own = models
+    recognizer = Recognizer.create(backbone, "zero_shot", method_config("zero_shot")(standardise=True), CLASSES, CLASSES)
+    labels = np.array([[1, 0, -1], [0, 0, 1], [0, 1, -1], [0, 0, 0]], np.int8)
+    recognizer.method.double().start([features], PartialLabels(labels), {})
+    cosines = np.array([[cosine(pooled, template_vector(own, backbone, name)) for name in CLASSES] for pooled in features.pooled])
+    rows = (cosines - cosines.mean(1, keepdims=True)) / cosines.std(1, keepdims=True)
+    columns = (rows - rows.mean(0)) / rows.std(0)
+    found = scored(recognizer, features).numpy()
+    np.testing.assert_allclose(found - found.mean(0), 2 * columns, atol=1e-4)
+    assert list(np.argsort(found.mean(0))) == [0, 1, 2], "1 of 4, 1 of 4 and 1 of 2 known are positive, shrunk to the overall rate"
+
+
+def test_two_classes_cannot_be_standardised(models):
+    with pytest.raises(TagLensError, match="needs 3 classes or more, came 2"):
+        Recognizer.create(models[0], "zero_shot", method_config("zero_shot")(standardise=True), CLASSES[:2], CLASSES[:2])
 
 
 @pytest.mark.parametrize("per_class", [False, True])
