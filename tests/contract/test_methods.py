@@ -9,12 +9,13 @@ import torch
 from taglens.backbones.openclip import load_backbone
 from taglens.errors import RunError
 from taglens.labels.states import PartialLabels
-from taglens.losses import LOSSES, build_loss
+from taglens.losses import build_loss
 from taglens.methods import METHODS, method_config
 from taglens.recognizer import Recognizer
 from taglens.shapes import Features
 from taglens.training.config import TrainConfig
 from taglens.training.module import TrainingModule
+from tests.made_losses import KNOWN_ONLY
 
 CLASSES = ("dog", "red car", "tree", "umbrella", "fish")
 ORDER = [3, 0, 4, 1, 2]
@@ -26,6 +27,7 @@ CASES = {name: (name, {}) for name in METHODS} | {
     "plain": ("semantic_aware", {"attention_start": "random", "residual": False, "mix": False, "context_start": "", "context_length": 16}),
     "without decoupling": ("semantic_aware", {"head": "gradient", "decoupling": False, "prompts": "template"}),
     "shared prompts, zero start": ("semantic_aware", {"prompts": "shared", "attention_start": "zero"}),
+    "standardised": ("zero_shot", {"standardise": True}),
     # contexts of each class where the default shares them, and the other way round
     "coop per class": ("coop", {"per_class": True}),
     "dualcoop shared": ("dualcoop", {"per_class": False}),
@@ -113,7 +115,7 @@ def test_one_finite_logit_for_each_class(backbone, features, case):
         torch.testing.assert_close(scores.attention.sum(-1), torch.ones(6, len(CLASSES)))
 
 
-@pytest.mark.parametrize("loss", [name for name in LOSSES if name != "unknown_as_negative"])
+@pytest.mark.parametrize("loss", KNOWN_ONLY)
 def test_no_gradient_from_unknown_entries(backbone, features, case, loss):
     recognizer = build(backbone, case)
     targets = torch.full((6, len(CLASSES)), -1, dtype=torch.int8)
@@ -170,9 +172,7 @@ def test_a_batch_without_known_labels_costs_nothing(backbone, features, case, mo
                 return value
 
     monkeypatch.setattr(TrainingModule, "trainer", Trainer)
-    for name in LOSSES:
-        if name == "unknown_as_negative":  # it knows no unknown entries
-            continue
+    for name in KNOWN_ONLY:
         loss = build_loss(name, labels_of(targets.numpy()))
         module = TrainingModule(recognizer.method, backbone.texts(), loss, TrainConfig(), known=1)
         scores = recognizer.method(features, recognizer.method.classifier(backbone.texts())).logits

@@ -8,13 +8,15 @@ import torch
 from torch.nn import functional
 
 from taglens.backbones.openclip import load_backbone
+from taglens.errors import TagLensError
 from taglens.labels.states import PartialLabels
-from taglens.losses import LOSSES, build_loss
+from taglens.losses import build_loss
 from taglens.methods import method_config
 from taglens.prompts.templates import TEMPLATES
 from taglens.recognizer import Recognizer
 from taglens.shapes import Features
 from tests.backbone_models import VIT, config, write_model
+from tests.made_losses import KNOWN_ONLY
 
 CLASSES = ("dog", "red car", "umbrella")
 CLOSE = {"rtol": 0, "atol": 1e-5}
@@ -90,6 +92,25 @@ def test_zero_shot(models, features):
     scale = float(own.logit_scale.detach().exp())
     expected = [[scale * cosine(pooled, template_vector(own, backbone, name)) for name in CLASSES] for pooled in features.pooled]
     torch.testing.assert_close(scored(recognizer, features), torch.tensor(expected, dtype=torch.float64), **CLOSE)
+
+
+def test_zero_shot_standardised(models, features):
+    """Over the classes of a picture, then over the training pictures, which are the same here; the mean is the base rate."""
+    backbone, own = models
+    recognizer = Recognizer.create(backbone, "zero_shot", method_config("zero_shot")(standardise=True), CLASSES, CLASSES)
+    labels = np.array([[1, 0, -1], [0, 0, 1], [0, 1, -1], [0, 0, 0]], np.int8)
+    recognizer.method.double().start([features], PartialLabels(labels), {})
+    cosines = np.array([[cosine(pooled, template_vector(own, backbone, name)) for name in CLASSES] for pooled in features.pooled])
+    rows = (cosines - cosines.mean(1, keepdims=True)) / cosines.std(1, keepdims=True)
+    columns = (rows - rows.mean(0)) / rows.std(0)
+    found = scored(recognizer, features).numpy()
+    np.testing.assert_allclose(found - found.mean(0), 2 * columns, atol=1e-4)
+    assert list(np.argsort(found.mean(0))) == [0, 1, 2], "1 of 4, 1 of 4 and 1 of 2 known are positive, shrunk to the overall rate"
+
+
+def test_two_classes_cannot_be_standardised(models):
+    with pytest.raises(TagLensError, match="needs 3 classes or more, came 2"):
+        Recognizer.create(models[0], "zero_shot", method_config("zero_shot")(standardise=True), CLASSES[:2], CLASSES[:2])
 
 
 @pytest.mark.parametrize("per_class", [False, True])
@@ -248,8 +269,9 @@ FORMULAS = {
 }
 
 
-def test_every_loss_has_a_formula_here():
-    assert {*FORMULAS, "unknown_as_negative"} == set(LOSSES)
+def test_every_loss_of_known_cells_has_a_formula_here():
+    """Those that read unknown cells: tests/unit/losses/test_formulas.py."""
+    assert set(FORMULAS) == set(KNOWN_ONLY)
 
 
 @pytest.mark.parametrize("name", FORMULAS)
@@ -260,14 +282,7 @@ def test_losses(name):
     assert found.known.item() == len(entries) == 6
 
 
-def test_unknown_as_negative():
-    entries = [(LOGITS[i, c].item(), int(TARGETS[i, c] == 1)) for i in range(3) for c in range(3)]
-    found = build_loss("unknown_as_negative", PartialLabels(TARGETS.numpy()))(LOGITS, TARGETS)
-    assert found.total.item() == pytest.approx(sum(bce(*entry) for entry in entries), rel=1e-12)
-    assert found.known.item() == 9
-
-
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", KNOWN_ONLY)
 def test_gradients(name):
     """Against finite differences in float64; the asymmetric loss's weights carry no gradient, so it is checked with exponents 0."""
     options = {"gamma_positive": 0.0, "gamma_negative": 0.0} if name == "partial_asymmetric" else {}

@@ -46,7 +46,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 """Name -> several methods at once."""
 
 _FORM = re.compile(r"(?:(?P<label>[^\[\]=]+)=)?(?P<name>\w+)(?:\[(?P<options>.*)\])?", re.DOTALL)
-_TRAINING = "training."
+_TRAINING, _LOSS = "training.", "loss_options."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +87,8 @@ class Variant:
 def parse_variant(text: str) -> Variant:
     """Read ``NAME``, ``NAME[option=value,...]`` or ``LABEL=NAME[...]``; NAME is a method or a key of ``VARIANTS``.
 
-    Options given here go before the named variant's. ``training.`` before an option makes it a setting of training.
+    Options given here go before the named variant's. ``training.`` before an option makes it a setting of training,
+    ``training.loss_options.`` an option of the loss.
 
     >>> found = parse_variant("glove=semantic_aware[guide=glove:a.txt,training.epochs=5]")
     >>> found.label, found.method, found.options, found.training
@@ -108,7 +109,7 @@ def parse_variant(text: str) -> Variant:
     else:
         raise unknown_name("method", name, (*METHODS, *VARIANTS, *GROUPS))
     options = {key: value for key, value in given.items() if not key.startswith(_TRAINING)}
-    training = {key.removeprefix(_TRAINING): value for key, value in given.items() if key.startswith(_TRAINING)}
+    training = _nested({key.removeprefix(_TRAINING): value for key, value in given.items() if key.startswith(_TRAINING)})
     return Variant(label=(found["label"] or text).strip(), method=method, options=options, training=training)
 
 
@@ -162,6 +163,13 @@ def _options(text: str, whole: str) -> dict[str, Any]:
             raise TagLensError(f"method {whole!r}: expected option=value in the brackets, came {part!r}")
         options[name.strip()] = option_value(value.strip())
     return options
+
+
+def _nested(training: Mapping[str, Any]) -> dict[str, Any]:
+    """Gather ``loss_options.name`` in one entry ``loss_options``."""
+    loss = {name.removeprefix(_LOSS): value for name, value in training.items() if name.startswith(_LOSS)}
+    plain = {name: value for name, value in training.items() if not name.startswith(_LOSS)}
+    return plain | ({_LOSS.rstrip("."): loss} if loss else {})
 
 
 def _letters(number: int) -> str:

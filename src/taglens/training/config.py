@@ -45,7 +45,10 @@ class TrainConfig:
     gradient_clip: float | None = 1.0
     """Largest norm of the gradient; none: not clipped."""
     loss: str = "partial_bce"
-    """Name of the loss: partial_bce, partial_asymmetric, partial_focal, class_balanced, unknown_as_negative."""
+    """Name of the loss. Known cells only: partial_bce, partial_asymmetric, partial_focal, class_balanced. Unknown cells, too:
+    unknown_as_negative, an_label_smoothing, weak_negatives, expected_positive_regularisation, role, entropy_maximisation,
+    entropy_maximisation_apl, large_loss_reject, large_loss_temporary, large_loss_permanent, boost_logits, hill, self_paced_correction,
+    generalised_robust, selective."""
     loss_options: dict[str, float] = field(default_factory=dict)
     """Options of the loss, such as gamma_negative 4 for partial_asymmetric."""
     filled_weight: float = 1.0

@@ -36,6 +36,8 @@ class Batch(NamedTuple):
     targets: Targets
     sure: Targets
     """The targets without those that a model filled."""
+    places: Tensor
+    """Rows of the pictures among those that are trained on, which the memory of a loss goes by."""
 
     @property
     def features(self) -> Features:
@@ -61,7 +63,7 @@ class FeatureDataset(Dataset[Batch]):
         places, views = np.divmod(np.asarray(numbers), self.views)
         chosen = self.features.gather(self.rows[places], views)
         rows = torch.from_numpy(places)
-        return Batch(chosen.map, chosen.pooled, self.targets[rows], self.sure[rows])
+        return Batch(chosen.map, chosen.pooled, self.targets[rows], self.sure[rows], rows)
 
 
 class ShuffledViews(RandomSampler):

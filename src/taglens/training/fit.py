@@ -6,7 +6,8 @@ import signal
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
@@ -27,6 +28,7 @@ from taglens.training.callbacks import KeepBest
 from taglens.training.config import Checked, Machines, TrainConfig
 from taglens.training.data import FeatureDataset, FeatureRows, batches_of, hold_out, loader, without
 from taglens.training.exact.fit import fit_exact
+from taglens.training.losses import NeedsPrior, counted_cells, counted_labels, mean_probability, require_usable
 from taglens.training.module import TrainingModule
 from taglens.training.resume import KeepCheckpoint, last_checkpoint
 
@@ -39,6 +41,8 @@ STARTING_PICTURES = 16_384
 """Starting values are means over pictures; more than these change nothing that can be seen."""
 INTERRUPTED = "interrupted"
 """How the reason of a training begins that somebody stopped, by Ctrl-C or by ending the process."""
+FIRST_PASS = "first-pass"
+"""Folder of the state of the training that a loss needs before its own, beside the checkpoint."""
 LOST_PEER = re.compile(r"\bpeer\b|remote process|NCCL")
 """What gloo and NCCL say when a process that they talk to is gone; they have no error of their own for it."""
 MONITOR, HIGHER = "held_out_loss", False
@@ -100,13 +104,22 @@ def fit(
     lightning.seed_everything(config.seed, verbose=False)
     training, held_out = hold_out(sure, config.holdout, config.seed)
     known = training[labels.known[training].any(1)]
-    _start(method, text, features, labels, training, config)
     if method.gradient_free:
+        _start(method, text, features, labels, training, config)
         return FitResult([], 0, held_out, None)
-    shown = labels.rows(known)
-    module = TrainingModule(method, text, build_loss(config.loss, shown, **config.loss_options), config, known=int(shown.known.sum()))
-    best = KeepBest(MONITOR, HIGHER)
     machines = machines or Machines()
+    shown = labels.rows(known)
+    loss = build_loss(config.loss, shown, **config.loss_options)
+    _start(method, text, features, counted_labels(loss, labels), training, config)
+    require_usable(loss, config, machines)
+    if isinstance(loss, NeedsPrior):
+        (name, options), first = loss.first_pass(), deepcopy(method)
+        folder, before = checkpoints and checkpoints / FIRST_PASS, replace(config, loss=name, loss_options=options)
+        fit(first, text, features, labels, before, accelerator=accelerator, progress=progress, checkpoints=folder, filled=filled)
+        loss.set_prior(mean_probability(first, text, features, training))
+        lightning.seed_everything(config.seed, verbose=False)
+    module = TrainingModule(method, text, loss, config, known=counted_cells(loss, shown))
+    best = KeepBest(MONITOR, HIGHER)
     # every process needs a held-out picture, or it would wait for the others for ever
     validate = len(held_out) >= machines.devices * machines.nodes
     batches = loader(FeatureDataset(features, labels, sure, known, features.views), config.batch_size, shuffle_seed=config.seed)

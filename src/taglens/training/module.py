@@ -15,7 +15,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from taglens.backbones.text import TextEncoder
 from taglens.errors import TrainingError
 from taglens.labels.states import PartialLabels
-from taglens.losses import KnownOnly, Loss, LossSum
+from taglens.losses import KnownOnly, Loss, LossSum, StatefulLoss, Step
 from taglens.methods import Classifier, Method
 from taglens.metrics.average_precision import average_precision, mean_average_precision
 from taglens.training.config import TrainConfig
@@ -55,11 +55,16 @@ class TrainingModule(lightning.LightningModule):
 
     def _weighted(self, logits: Tensor, batch: Batch) -> LossSum:
         """Return w L(all) + (1 - w) L(sure): filled labels count w, the others 1, whatever the loss is."""
+        if isinstance(self.loss, StatefulLoss):
+            return self.loss.training_loss(logits, batch.targets, self._step(batch.places))
         weight, every = self.config.filled_weight, self.loss(logits, batch.targets)
         if weight == 1:
             return every
         sure = self.loss(logits, batch.sure)
         return LossSum(*(weight * one + (1 - weight) * other for one, other in zip(every, sure, strict=True)))
+
+    def _step(self, places: Tensor) -> Step:
+        return Step(places, self.current_epoch, self.config.epochs)
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """Return the loss of one batch; stops at a value that is not finite."""
@@ -78,7 +83,9 @@ class TrainingModule(lightning.LightningModule):
         return loss + self.method.prior_energy() / self.known
 
     def on_train_epoch_end(self) -> None:
-        """Note the epoch's mean loss beside its held-out result."""
+        """Note the epoch's mean loss beside its held-out result; a loss with a memory settles it."""
+        if isinstance(self.loss, StatefulLoss):
+            self.loss.end_epoch(self._step(torch.zeros(0, dtype=torch.int64)))
         loss = float(self.trainer.strategy.reduce(torch.stack(self._losses).mean(), reduce_op="mean"))
         self._losses.clear()
         row = {"epoch": self.current_epoch + 1, "loss": loss}
@@ -118,7 +125,8 @@ class TrainingModule(lightning.LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Return the optimiser and its schedule, stepped every batch."""
-        optimizer = _optimiser(self.config, self.method.parameter_groups(self.config.rate))
+        learned = self.loss.parameter_groups(self.config.rate) if isinstance(self.loss, StatefulLoss) else ()
+        optimizer = _optimiser(self.config, [*self.method.parameter_groups(self.config.rate), *learned])
         steps = int(self.trainer.estimated_stepping_batches)
         warmup = round(self.config.warmup_epochs * steps / self.config.epochs)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": _warmup_cosine(optimizer, steps, warmup), "interval": "step"}}

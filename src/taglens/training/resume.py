@@ -35,6 +35,7 @@ class KeepCheckpoint(Checkpoint):
         """
         temporary = self.folder / f".{LAST}.tmp"
         try:
+            self.folder.mkdir(parents=True, exist_ok=True)
             trainer.save_checkpoint(temporary)
             if trainer.is_global_zero:
                 temporary.replace(self.folder / LAST)
