@@ -23,7 +23,7 @@ class BoostLogits(StatefulLoss):
 
     def forward(self, logits: Logits, targets: Targets) -> LossSum:
         """Return the loss of boosted logits with every unknown cell negative."""
-        return self.inner(self._boosted(logits), targets)
+        return self.inner.forward(self._boosted(logits), targets)
 
     def training_loss(self, logits: Logits, targets: Targets, step: Step) -> LossSum:
         """Return the loss of one batch of boosted logits."""

@@ -30,4 +30,4 @@ class SelfPacedCorrection(StatefulLoss):
     def training_loss(self, logits: Logits, targets: Targets, step: Step) -> LossSum:
         """Return the loss of one batch."""
         found = (targets < 0) & (torch.sigmoid(logits) > self.threshold) & (step.epoch > 0)
-        return self(logits, torch.where(found, torch.ones_like(targets), targets))
+        return self.forward(logits, torch.where(found, torch.ones_like(targets), targets))
