@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from taglens.faces import lazy_face
 
 if TYPE_CHECKING:
+    from taglens.estimator import TagClassifier
     from taglens.labels.hiding import keep_known
     from taglens.labels.states import PartialLabels
     from taglens.labels.table import LabelTable
@@ -20,7 +21,18 @@ if TYPE_CHECKING:
     from taglens.runs.from_table import train
     from taglens.training.config import TrainConfig
 
-__all__ = ["DataConfig", "LabelTable", "PartialLabels", "Recognizer", "RunConfig", "TrainConfig", "evaluate", "keep_known", "train"]
+__all__ = [
+    "DataConfig",
+    "LabelTable",
+    "PartialLabels",
+    "Recognizer",
+    "RunConfig",
+    "TagClassifier",
+    "TrainConfig",
+    "evaluate",
+    "keep_known",
+    "train",
+]
 
 _find, __dir__ = lazy_face(
     "taglens",
@@ -30,6 +42,7 @@ _find, __dir__ = lazy_face(
         "PartialLabels": "taglens.labels.states",
         "Recognizer": "taglens.recognizer",
         "RunConfig": "taglens.runs.config",
+        "TagClassifier": "taglens.estimator",
         "TrainConfig": "taglens.training.config",
         "evaluate": "taglens.metrics",
         "keep_known": "taglens.labels.hiding",

@@ -13,7 +13,7 @@ import taglens
 SOURCE = Path(taglens.__file__).parent
 ROOMS = sorted(".".join(("taglens", *path.parent.relative_to(SOURCE).parts)) for path in SOURCE.rglob("__init__.py"))
 PUBLIC = {
-    "taglens": "DataConfig LabelTable PartialLabels Recognizer RunConfig TrainConfig evaluate keep_known train",
+    "taglens": "DataConfig LabelTable PartialLabels Recognizer RunConfig TagClassifier TrainConfig evaluate keep_known train",
     "taglens.decoupling": "SemanticDecoupling",
     "taglens.labels": "LabelTable PartialLabels keep_known",
     "taglens.losses": "LOSSES",
