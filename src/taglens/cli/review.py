@@ -4,6 +4,7 @@ import getpass
 import sys
 import webbrowser
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -14,6 +15,8 @@ from taglens.datasets.source import DataOptions, Part
 from taglens.errors import TagLensError
 
 if TYPE_CHECKING:
+    from taglens.recognizer import Recognizer
+    from taglens.review.learning import LiveLearning
     from taglens.review.session import ReviewSession
     from taglens.review.start import ReviewConfig
 
@@ -118,9 +121,33 @@ def _serve(review: "ReviewConfig", config: Review) -> int:
         if not is_loopback(config.host):
             warn(f"everybody who can reach {config.host} can see the pictures and answer")
         pictures = ReviewPictures(session.state.table, recognizer)
-        serve_review(session, pictures, listening, config.host, lambda url: _ready(url, config.browser))
+        learning = _learning(review, recognizer, session)
+        serve_review(session, pictures, listening, config.host, lambda url: _ready(url, config.browser), learning)
         _farewell(session, config)
     return 0
+
+
+def _learning(review: "ReviewConfig", recognizer: "Recognizer", session: "ReviewSession") -> "LiveLearning | None":
+    """Return what learns from the answers, its first fit begun; None, and said why, where nothing can."""
+    from taglens.review.learner import find_learner
+    from taglens.review.learning import LiveLearning
+    from taglens.review.start import stored_features
+
+    table = session.state.table
+    try:
+        from taglens.completion.fillable import count_fillable
+
+        fillable = partial(count_fillable, table.classes)
+    except ImportError:  # an extra
+        fillable = None
+    learn, why = find_learner(review.run, recognizer, table, lambda: stored_features(review, recognizer, table), fillable)
+    if learn is None:
+        say(why)
+        return None
+    learning = LiveLearning(session, learn)
+    session.heard.append(learning.answered)
+    learning.answered(0)
+    return learning
 
 
 def _ready(url: str, browser: bool) -> None:

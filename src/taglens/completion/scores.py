@@ -1,7 +1,7 @@
 """How probable each cell is for a model that has not seen that cell's own state: by leave-one-out, else by training again without folds."""
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,8 +81,12 @@ def _leave_one_out(recognizer: Recognizer, trained: RunConfig, part: PreparedPar
     fresh = Recognizer.create(backbone, recognizer.name, recognizer.config, recognizer.classes, recognizer.prompt_names)
     found = fit(fresh.method, backbone.texts(), part.features, labels, trained.training, progress=False, checked=trained.checked)
     assert found.probabilities is not None
-    checked = found.choices["checked"]
+    return left_out_scores(found.probabilities, found.choices["checked"])
+
+
+def left_out_scores(probabilities: NDArray[np.float32], checked: Mapping[str, Any]) -> CellScores:
+    """Return the scores that leave-one-out probabilities (image, label) are, ``checked`` being how the head found the labels came about."""
     among_known = 0.0 if checked["ratio"] is None else float(np.log(checked["ratio"]))
-    logits = logits_of(found.probabilities)
-    alone = tuple(range(len(recognizer.classes))) if checked["kind"] == "tags-alone" else tuple(checked["tags_alone_classes"])
+    logits = logits_of(probabilities)
+    alone = tuple(range(probabilities.shape[1])) if checked["kind"] == "tags-alone" else tuple(checked["tags_alone_classes"])
     return CellScores(logits + among_known, for_all(logits, 1.0), LEAVE_ONE_OUT, alone)

@@ -9,6 +9,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from taglens.review.exporting import Exporter
+from taglens.review.learning import LiveLearning
 from taglens.review.merge import Prefer
 from taglens.review.page import (
     SHUTDOWN_SECONDS,
@@ -39,6 +40,8 @@ class QueueBody(TakeBody):
 
     kind: Kind = "all"
     label: Index | None = None
+    shown: tuple[Index, Index] | None = None
+    """Picture and class of the question that the page shows now."""
 
 
 class BulkBody(FromPage):
@@ -56,10 +59,12 @@ class ExportBody(BaseModel):
     conflicts: Prefer = "stop"
 
 
-def review_app(session: ReviewSession, pictures: ReviewPictures, *, token: str, hosts: list[str]) -> FastAPI:
+def review_app(
+    session: ReviewSession, pictures: ReviewPictures, *, token: str, hosts: list[str], learning: LiveLearning | None = None
+) -> FastAPI:
     """Return the application; ``token`` must come with every POST, ``hosts`` are the names it may be called by."""
     app = page_app("TagLens review", token=token, hosts=hosts)
-    views = ReviewViews(session)
+    views = ReviewViews(session, learning)
     _add_reading(app, views, token)
     add_pictures(app, pictures, views.images)
     _add_heat(app, views, pictures)
@@ -69,7 +74,12 @@ def review_app(session: ReviewSession, pictures: ReviewPictures, *, token: str, 
 
 
 def serve_review(
-    session: ReviewSession, pictures: ReviewPictures, listening: socket.socket, host: str, ready: Callable[[str], None]
+    session: ReviewSession,
+    pictures: ReviewPictures,
+    listening: socket.socket,
+    host: str,
+    ready: Callable[[str], None],
+    learning: LiveLearning | None = None,
 ) -> None:
     """Serve the page until Ctrl-C or a termination signal; running requests are finished first.
 
@@ -79,8 +89,9 @@ def serve_review(
         listening: where to serve.
         host: the name that was asked for; browsers may use it.
         ready: gets the address as soon as connections are accepted.
+        learning: learns from the answers; None: nothing does.
     """
-    app = review_app(session, pictures, token=new_token(), hosts=allowed_hosts(host))
+    app = review_app(session, pictures, token=new_token(), hosts=allowed_hosts(host), learning=learning)
     serve_until_stopped(app, listening, ready, finish=SHUTDOWN_SECONDS)
 
 
@@ -96,7 +107,8 @@ def _add_reading(app: FastAPI, views: ReviewViews, token: str) -> None:
     @app.post("/api/queue")
     def take(body: QueueBody) -> dict[str, Any]:
         label = None if body.label is None else within(body.label, views.labels, "class")
-        return views.take(body.kind, label, body.count, body.tab)
+        shown = body.shown and (within(body.shown[0], views.images, "picture"), within(body.shown[1], views.labels, "class"))
+        return views.take(body.kind, label, body.count, body.tab, shown)
 
     @app.get("/api/people")
     def people() -> dict[str, Any]:

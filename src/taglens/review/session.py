@@ -47,6 +47,8 @@ class ReviewSession:
     files: ReviewFiles
     state: ReviewState
     lock: threading.RLock = field(default_factory=threading.RLock)
+    heard: list[Callable[[int], None]] = field(default_factory=list)
+    """Called with the number of cells after every answer and undo that counts."""
 
     def __post_init__(self) -> None:
         self.leases = Leases()
@@ -76,7 +78,12 @@ class ReviewSession:
             )
             self._journal.append([entry])
             self.state.apply(entry)
-            return True
+        self._tell(len(images))
+        return True
+
+    def _tell(self, cells: int) -> None:
+        for listener in self.heard:
+            listener(cells)
 
     def undo(self, action: str, tab: str, by: str | None = None) -> Answer | None:
         """Take back an action and return it; None if it is unknown or was taken back before.
@@ -90,12 +97,20 @@ class ReviewSession:
                 entry = Undo(action, by or self.files.by, now(), tab)
                 self._journal.append([entry])
                 self.state.apply(entry)
-            return answer
+        if answer is not None:
+            self._tell(len(answer.images))
+        return answer
 
-    def take(self, kind: Kind, label: int | None, count: int, tab: str) -> list[Position]:
-        """Return the next cells to ask about, best first, and let no other tab have them for a while."""
+    def take(self, kind: Kind, label: int | None, count: int, tab: str, shown: Position | None = None) -> list[Position]:
+        """Return the next cells to ask about, best first, and let no other tab have them for a while.
+
+        ``shown`` is the question that the tab shows now: while it is open it comes first, however the order changed.
+        """
         with self.lock:
-            found = self.state.queue(kind, label, count, without=self.leases.elsewhere(tab))
+            held = self.leases.elsewhere(tab)
+            found = self.state.queue(kind, label, count, without=held)
+            if shown is not None and self.state.status[shown] == OPEN and shown not in held:
+                found = [shown, *(cell for cell in found if cell != shown)][:count]
             self.leases.take(tab, found)
             return found
 

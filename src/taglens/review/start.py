@@ -33,6 +33,7 @@ from taglens.training.config import TrainConfig
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from taglens.features.extract import StoredFeatures
     from taglens.recognizer import Recognizer
     from taglens.shapes import Features
 
@@ -165,11 +166,10 @@ def _scores(table: LabelTable, recognizer: "Recognizer", config: ReviewConfig, p
     known = table.probabilities
     if known is not None and not np.isnan(known[table.labels.unknown]).any():
         return _Scores(known, None)
-    from taglens.features.extract import extract_features
     from taglens.runs.prepare import PreparedPart
     from taglens.runs.train import score_rows
 
-    features = extract_features(table, recognizer.backbone, store=config.cache, progress=progress, on_bad=config.on_bad)
+    features = stored_features(config, recognizer, table, progress)
     part = PreparedPart(table=table.rows(features.kept), features=features, whole=table)
 
     def everywhere(score: "Callable[[Features], Tensor] | None") -> NDArray[np.float32]:
@@ -178,6 +178,17 @@ def _scores(table: LabelTable, recognizer: "Recognizer", config: ReviewConfig, p
         return found
 
     return _Scores(everywhere(None), everywhere(recognizer.deviations) if recognizer.method.has_deviations else None)
+
+
+def stored_features(config: ReviewConfig, recognizer: "Recognizer", table: LabelTable, progress: bool = False) -> "StoredFeatures":
+    """Return the features of the table's pictures, computing only what the store lacks.
+
+    Raises:
+        PictureError: a picture cannot be read, and the review does not leave such pictures out.
+    """
+    from taglens.features.extract import extract_features
+
+    return extract_features(table, recognizer.backbone, store=config.cache, progress=progress, on_bad=config.on_bad)
 
 
 def retrain_command(run: Path, table: Path) -> str:

@@ -61,8 +61,7 @@ class ReviewState:
         self.given = _given(table)
         self._rows = {name: row for row, name in enumerate(table.images)}
         self._columns = {name: column for column, name in enumerate(table.classes)}
-        self._worth = self._suspicion()
-        self._uncertain, self._suspected = (self._worth >= WORTH) & ~self.given, (self._worth >= WORTH) & self.given
+        self._judge()
         self._history: dict[Cell, list[Answer]] = defaultdict(list)
         self._live: dict[str, Answer] = {}
         self._seen: set[str] = set()
@@ -70,6 +69,17 @@ class ReviewState:
         self._queues: dict[tuple[Kind, int | None], tuple[int, Queue]] = {}
         for entry in entries:
             self.apply(entry)
+
+    def renew(self, probabilities: NDArray[np.float32], thresholds: NDArray[np.float64], deviations: NDArray[np.float32] | None) -> None:
+        """Take over what another fit says, and order all questions anew; arguments as for the state itself."""
+        self.probabilities, self.thresholds, self.deviations = probabilities, thresholds, deviations
+        self._judge()
+        self._queues.clear()
+        self.revision += 1
+
+    def _judge(self) -> None:
+        self._worth = self._suspicion()
+        self._uncertain, self._suspected = (self._worth >= WORTH) & ~self.given, (self._worth >= WORTH) & self.given
 
     def _suspicion(self) -> NDArray[np.float32]:
         """Uncertainty of cells that nobody checked, disagreement with those somebody did, nothing for reviewed ones."""

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taglens.labels.states import NEGATIVE, POSITIVE, UNKNOWN
+from taglens.review.learning import LiveLearning
 from taglens.review.merge import WORDS
 from taglens.review.people import agreement, in_conflict, people
 from taglens.review.session import ReviewSession
@@ -18,8 +19,8 @@ Show = Literal["open", "present", "absent", "answered"]
 class ReviewViews:
     """Reads the session under its lock; pictures and classes are numbers here, names only for people."""
 
-    def __init__(self, session: ReviewSession) -> None:
-        self._session, self._state = session, session.state
+    def __init__(self, session: ReviewSession, learning: LiveLearning | None = None) -> None:
+        self._session, self._state, self._learning = session, session.state, learning
         self.images, self.labels = session.state.table.labels.shape
 
     def overview(self) -> dict[str, Any]:
@@ -39,7 +40,8 @@ class ReviewViews:
     def standing(self) -> dict[str, Any]:
         """Return the progress."""
         with self._session.lock:
-            return {"progress": self._state.progress()._asdict(), "revision": self._state.revision}
+            found = {"progress": self._state.progress()._asdict(), "revision": self._state.revision}
+        return found | {"learning": None if self._learning is None else self._learning.standing()}
 
     def queue(self, kind: Kind, label: int | None, count: int) -> dict[str, Any]:
         """Return the next cells to ask about."""
@@ -47,14 +49,16 @@ class ReviewViews:
             cells = [self._cell(position) for position in self._state.queue(kind, label, count)]
             return {"cells": cells, "progress": self._state.progress(label)._asdict()}
 
-    def take(self, kind: Kind, label: int | None, count: int, tab: str) -> dict[str, Any]:
+    def take(self, kind: Kind, label: int | None, count: int, tab: str, shown: Position | None = None) -> dict[str, Any]:
         """Return the next cells to ask about, which are this tab's for a while, and how many such cells other tabs hold.
+
+        ``shown`` is the one that the tab shows, which stays while it is open.
 
         ``elsewhere`` is counted only where this tab gets none: "nothing left" is true only if it is 0.
         """
         session, state = self._session, self._state
         with session.lock:
-            cells = [self._cell(position) for position in session.take(kind, label, count, tab)]
+            cells = [self._cell(position) for position in session.take(kind, label, count, tab, shown)]
             elsewhere = 0
             if not cells:
                 held = session.leases.elsewhere(tab)

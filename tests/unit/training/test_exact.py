@@ -226,3 +226,17 @@ def test_the_size_of_a_run_with_80_classes():
     """Beside its backbone a run stays under 10 MB."""
     state = head(functional.normalize(torch.randn(80, 512), dim=-1)).state_dict()
     assert sum(tensor.numel() * tensor.element_size() for tensor in state.values()) < 10e6
+
+
+@pytest.mark.parametrize("known", ["at random", "present ones three times as often", "tags alone"])
+def test_choices_that_are_taken_over_end_where_they_were_made(known):
+    rows, truth, text, _ = drawn(150, seed=6)
+    random = np.random.RandomState(1).random_sample(truth.shape)
+    keep = {"at random": random < 0.4, "tags alone": (random < 0.4) & (truth == 1)}.get(known, random < np.where(truth == 1, 0.6, 0.2))
+    labels = PartialLabels(np.where(keep, truth, -1).astype(np.int8))
+    first, again = head(text), head(text)
+    found = fit_exact(first, rows, labels)
+    taken = fit_exact(again, rows, labels, choices=found.choices)
+    np.testing.assert_allclose(taken.probabilities, found.probabilities, atol=1e-4)
+    assert taken.choices["weights"] == found.choices["weights"]
+    torch.testing.assert_close(again.local, first.local, atol=1e-4, rtol=1e-3)

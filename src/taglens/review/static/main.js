@@ -1,7 +1,7 @@
 // Start: the session, the views by the address's fragment, and the keyboard.
 
 import { answersView } from "./answers.js";
-import { flush, openSession } from "./api.js";
+import { flush, onConfirmed, openSession } from "./api.js";
 import { banner, element, toast } from "./dom.js";
 import { noHeat } from "./heat.js";
 import { undoLast } from "./history.js";
@@ -10,6 +10,7 @@ import { classesView, labelView } from "./classes.js";
 import { nameField } from "./name.js";
 import { peopleView } from "./people.js";
 import { pictureView } from "./picture.js";
+import { showLearning } from "./learning.js";
 import { showProgress } from "./progress.js";
 import { queueView } from "./queue.js";
 
@@ -72,6 +73,8 @@ async function start() {
   if (session.mode === "audit") becomeBlind();
   nameField(session.by);
   showProgress(session.progress, session.revision);
+  showLearning(session.learning);
+  onConfirmed(({ learning }) => showLearning(learning));
   addEventListener("hashchange", route);
   addEventListener("keydown", pressed);
   route();

@@ -4,6 +4,7 @@ import { away, onConfirmed, serverBack, takeQuestions, waiting } from "./api.js"
 import { between, count, element, percent, toast } from "./dom.js";
 import { heatShown, pictureAddress, toggleHeat } from "./heat.js";
 import { answer, undoLast } from "./history.js";
+import { showLearning } from "./learning.js";
 import { showProgress } from "./progress.js";
 
 const PAGE = 20;
@@ -29,7 +30,7 @@ export function queueView(session, query) {
   const page = element("div", { class: "queue" });
 
   const key = (cell) => `${cell.image}/${cell.label}`;
-  const asked = () => ({ count: PAGE, ...(blind ? {} : { kind: chosen.kind, label: chosen.label === "" ? null : Number(chosen.label) }) });
+  const asked = () => ({ count: PAGE, ...(blind ? {} : { kind: chosen.kind, label: chosen.label === "" ? null : Number(chosen.label), shown: cells.length ? [cells[0].image, cells[0].label] : null }) });
 
   async function refill(replace = false) {
     if (loading) {
@@ -40,6 +41,7 @@ export function queueView(session, query) {
     try {
       const fresh = await takeQuestions(asked());
       showProgress(fresh.progress, fresh.revision);
+      showLearning(fresh.learning);
       take(fresh.cells, replace);
       none = fresh.cells.length === 0;
       elsewhere = fresh.elsewhere;
@@ -64,8 +66,9 @@ export function queueView(session, query) {
     const shown = cells[0];
     if (replace) {
       const still = new Set(fresh.map(key));
-      cells.splice(0, cells.length, ...cells.filter((cell) => still.has(key(cell))));
-      if (shown && cells[0] !== shown) toast(`${shown.class}? was answered by somebody else`);
+      const kept = cells.filter((cell) => still.has(key(cell)));
+      cells.splice(0, cells.length, ...kept.slice(0, 1)); // the others in the server's order, which may be another now
+      if (shown && kept[0] !== shown) toast(`${shown.class}? was answered by somebody else`);
     }
     const here = new Set(cells.map(key));
     cells.push(...fresh.filter((cell) => !here.has(key(cell)) && !mine.has(key(cell))));

@@ -19,7 +19,7 @@ Source: Elkan and Noto, "Learning classifiers from only positive and unlabeled d
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -208,6 +208,15 @@ def find_checking(counts: Counts, support: Support, asked: Checked) -> Finding:
             chosen = by_ratio(counts, ratio)
     chosen, alone = with_tags_alone(chosen, counts)
     return Finding(chosen, gain, error, ratio, asked == "by-value", alone)
+
+
+def taken_over(facts: Mapping[str, Any], counts: Counts) -> Finding | None:
+    """Return an earlier finding (:meth:`Finding.facts`) with the shares that its ratio means for these counts; None of tags alone."""
+    if facts["ratio"] is None:
+        return None
+    checking, alone = with_tags_alone(by_ratio(counts, facts["ratio"]), counts)
+    best = math.inf if facts["best_ratio"] is None else facts["best_ratio"]
+    return Finding(checking, facts["gain_nats"], facts["gain_error"], best, facts["asked"], alone)
 
 
 def by_ratio(counts: Counts, ratio: float) -> Checking:

@@ -1,5 +1,6 @@
 """From features and known labels to the exact head: choose on a sample of the cells, learn where to look, infer on all of them."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from taglens.methods.exact import ExactHead
 from taglens.training.config import Checked
 from taglens.training.costs import CELLS_TELLING, KERNEL_BYTES
 from taglens.training.data import FeatureRows, batches_of
-from taglens.training.exact.checked import Checking, Counts, Finding, find_checking
+from taglens.training.exact.checked import Checking, Counts, Finding, find_checking, taken_over
 from taglens.training.exact.choice import attended, choose_following, choose_weights
 from taglens.training.exact.collapse import write_classes, write_shared
 from taglens.training.exact.deviation import SAMPLE, Basis, choose_basis, write_basis, write_deviations
@@ -63,20 +64,39 @@ class _Looking(NamedTuple):
 
 
 @torch.no_grad()
-def fit_exact(method: ExactHead, features: FeatureRows, labels: PartialLabels, *, seed: int = 0, checked: Checked = "auto") -> ExactFit:
+def fit_exact(
+    method: ExactHead,
+    features: FeatureRows,
+    labels: PartialLabels,
+    *,
+    seed: int = 0,
+    checked: Checked = "auto",
+    choices: Mapping[str, Any] | None = None,
+) -> ExactFit:
     """Infer the weights of ``method`` from the known labels, nothing held out; ``seed`` draws the sample that choices are made on.
+
+    ``choices`` are those of an earlier fit on nearly the same labels (:attr:`ExactFit.choices`), which are taken over: most of the time
+    of a fit goes into choosing. How tags alone came about is found anew, since a single absent cell changes it.
 
     Raises:
         TrainingError: features that are not finite; ``checked`` cannot be with these labels.
     """
-    return _Inference(method, features, labels, seed, checked).run()
+    return _Inference(method, features, labels, seed, checked, choices).run()
 
 
 class _Inference:
     """One training: the pictures, the order in which samples take them, and the landmarks of both RBF kernels."""
 
-    def __init__(self, method: ExactHead, features: FeatureRows, labels: PartialLabels, seed: int, checked: Checked) -> None:
-        self.method, self.features = method, features
+    def __init__(
+        self,
+        method: ExactHead,
+        features: FeatureRows,
+        labels: PartialLabels,
+        seed: int,
+        checked: Checked,
+        choices: Mapping[str, Any] | None,
+    ) -> None:
+        self.method, self.features, self.choices = method, features, choices
         self.states = torch.tensor(labels.values, device=method.bias.device)
         self.known = (self.states != UNKNOWN).sum(0)
         self.text = method.text_vectors
@@ -86,7 +106,7 @@ class _Inference:
         self.landmarks: Landmarks | None = local_landmarks(self.pictures, self.base) if method.decoupling and method.use_rbf else None
         self.counts = Counts.of(self.states)
         self.rank = self.order.argsort().float()
-        self.found = self._find_checking(checked)
+        self.found = (None if choices is None else taken_over(choices["checked"], self.counts)) or self._find_checking(checked)
         self.checking = self.found.checking
 
     def run(self) -> ExactFit:
@@ -135,6 +155,9 @@ class _Inference:
         return KernelWeights()._replace(**dict.fromkeys(self._absent_kernels(), 0.0))
 
     def _choose(self) -> _Chosen:
+        if self.choices is not None:
+            facts = {name: self.choices[name] for name in ("weights", "following", "losses")}
+            return _Chosen(KernelWeights(**facts["weights"]), float(facts["following"]), facts)
         labels, pictures, rows = self._choosing()
         if not len(labels):
             return _Chosen(self._weights(), 0.0, {"weights": self._weights()._asdict(), "following": 0.0, "losses": {}})
