@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from taglens.cli.main import main
+from taglens.datasets.scenes.dataset import write_scenes
 from taglens.review.journal import read_journal
 from tests.e2e.contrast import CONTRAST
 from tests.e2e.review_server import make_run, make_table, serving
@@ -224,3 +226,23 @@ def test_screenshots(open_page, tmp_path, table):
                 page.wait_for_load_state("networkidle")
                 page.wait_for_timeout(4500)  # messages have gone
                 page.screenshot(path=Path(SHOTS) / f"review-{view.partition('/')[0]}-{size}.jpg", type="jpeg", quality=84)
+
+
+@pytest.mark.slow
+def test_the_page_says_what_the_answers_taught(open_page, tmp_path):
+    table = write_scenes(tmp_path / "scenes", 40, seed=5).root / "labels.csv"
+    run = tmp_path / "run"
+    assert main(["train", str(table), "--known", "0.5", "--backbone", "tiny", "--device", "cpu", "--out", str(run)]) == 0
+    with serving(run, run / "labels.parquet", "--images", str(table.parent), "--device", "cpu") as server:
+        page = open_page(server.url)
+        learned = page.locator("#learning")
+        playwright.expect(learned).to_contain_text("every 10 answers it learns again", timeout=60_000)
+        for number in range(1, 11):
+            press(page, "y" if number % 3 else "n")
+        answered(page, 10)
+        shown = question(page)
+        playwright.expect(learned).to_contain_text("Learned from 10 answers", timeout=60_000)
+        playwright.expect(learned).to_contain_text("expected F1")
+        page.wait_for_timeout(500)
+        assert question(page) == shown, "the question that somebody looks at stays"
+        assert page.locator("#toast").text_content() == "", "nobody else answered anything"

@@ -8,14 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taglens.errors import RunError
-from taglens.labels.states import PartialLabels
+from taglens.labels.states import UNKNOWN, PartialLabels
 from taglens.labels.table import LabelTable
+from taglens.metrics import evaluate
+from taglens.metrics.threshold import expected_at
 from taglens.outputs import read_object
 from taglens.review.learning import Learn, Learned
+from taglens.runs.thresholds import from_probabilities
 from taglens.training.costs import expected_costs
 
 if TYPE_CHECKING:
     from taglens.features.extract import StoredFeatures
+    from taglens.methods.exact import ExactHead
     from taglens.recognizer import Recognizer
 
 MOST_SECONDS = 60.0
@@ -46,14 +50,7 @@ def find_learner(
     expected = expected_costs(table.labels).head_seconds
     if expected > MOST_SECONDS:
         return None, f"a fit of this table takes about {expected:.0f} s, so this review does not learn while you answer"
-    found: list[StoredFeatures] = []
-
-    def learn(labels: PartialLabels, answered: NDArray[np.bool_]) -> Learned:
-        if not found:
-            found.append(features())
-        return _learned(recognizer.method, choices, found[0], labels, answered, table.classes, fillable)
-
-    return learn, ""
+    return Learner(recognizer.method, choices, features, table.classes, fillable), ""
 
 
 def _choices(run: Path) -> Mapping[str, Any] | None:
@@ -64,45 +61,86 @@ def _choices(run: Path) -> Mapping[str, Any] | None:
     return found if isinstance(found, dict) and {"weights", "following", "losses", "checked"} <= set(found) else None
 
 
-def _learned(
-    method: Any,
-    choices: Mapping[str, Any],
-    features: "StoredFeatures",
-    labels: PartialLabels,
-    answered: NDArray[np.bool_],
-    classes: tuple[str, ...],
-    fillable: Fillable | None,
-) -> Learned:
-    import torch
+class Learner:
+    """Fits again what changed: only classes with other labels than at the last fit, by the run's own choices.
 
-    from taglens.methods.exact import ExactHead
-    from taglens.metrics import evaluate
-    from taglens.metrics.threshold import expected_at
-    from taglens.runs.thresholds import from_probabilities
-    from taglens.training.data import batches_of
-    from taglens.training.exact.fit import fit_exact
+    Args:
+        method: the run's head, which stays as it is.
+        choices: of the run.
+        features: gives those of the pictures, called once, by the first fit.
+        classes: names.
+        fillable: see :func:`find_learner`.
+    """
 
-    fresh = ExactHead(
-        method.text_vectors, sharpness=method.sharpness, decoupling=method.decoupling, reattention=method.reattention, rbf=method.use_rbf
-    )
-    kept = features.kept
-    seen, asked = labels.rows(kept), answered[kept]
-    found = fit_exact(fresh.to(method.bias.device), features, seen, choices=choices)
-    thresholds = from_probabilities(found.probabilities, seen, classes, None).values
-    with torch.inference_mode():
-        parts = [fresh.deviations(batch, {}).cpu().numpy() for batch in batches_of(features, np.arange(len(kept)), 256, method.bias.device)]
-    given = PartialLabels(np.where(asked, np.int8(-1), seen.values))  # the same cells all the time: questions are the hard ones
-    mean = evaluate(found.probabilities, given, classes, thresholds).mAP
-    f1 = expected_at(found.probabilities, thresholds).f1
-    numbers = {
-        "mAP": None if np.isnan(mean) else round(100 * float(mean), 1),
-        "f1": None if np.isnan(f1).all() else round(float(np.nanmean(f1)), 4),
-        "fillable": None if fillable is None else fillable(found.probabilities, seen, asked, found.choices["checked"]),
-    }
+    def __init__(
+        self,
+        method: "ExactHead",
+        choices: Mapping[str, Any],
+        features: "Callable[[], StoredFeatures]",
+        classes: tuple[str, ...],
+        fillable: Fillable | None,
+    ) -> None:
+        self._method, self._choices, self._open, self._classes, self._fillable = method, choices, features, classes, fillable
+        self._features: StoredFeatures | None = None
+        self._values: NDArray[np.int8] | None = None
+        self._alone: set[int] = set()
 
-    def everywhere(values: NDArray[np.float32]) -> NDArray[np.float32]:
-        whole = np.full(labels.shape, np.nan, np.float32)
-        whole[kept] = values
-        return whole
+    def __call__(self, labels: PartialLabels, answered: NDArray[np.bool_]) -> Learned:
+        """Return what the labels teach; see :data:`taglens.review.learning.Learn`."""
+        if self._features is None:
+            self._features = self._open()
+        kept = self._features.kept
+        seen = labels.rows(kept)
+        if self._values is None:
+            self._values = np.full(seen.shape, np.int8(-2))
+            self._probabilities, self._deviations = np.zeros(seen.shape, np.float32), np.zeros(seen.shape, np.float32)
+        changed = np.flatnonzero((seen.values != self._values).any(0))
+        if len(changed):
+            self._fit(seen.values[:, changed], changed)
+            self._values = seen.values.copy()
+        thresholds = from_probabilities(self._probabilities, seen, self._classes, None).values
+        numbers = self._numbers(seen, answered[kept], thresholds)
+        probabilities, deviations = (_everywhere(part, kept, len(labels)) for part in (self._probabilities, self._deviations))
+        return Learned(probabilities, deviations, thresholds, numbers)
 
-    return Learned(everywhere(found.probabilities), everywhere(np.concatenate(parts)), thresholds, numbers)
+    def _fit(self, values: NDArray[np.int8], columns: NDArray[np.int64]) -> None:
+        import torch
+
+        from taglens.methods.exact import ExactHead
+        from taglens.training.data import batches_of
+        from taglens.training.exact.fit import fit_exact
+
+        assert self._features is not None
+        whole, device = self._method, self._method.bias.device
+        head = ExactHead(
+            whole.text_vectors[torch.from_numpy(columns)],
+            sharpness=whole.sharpness,
+            decoupling=whole.decoupling,
+            reattention=whole.reattention,
+            rbf=whole.use_rbf,
+        ).to(device)
+        found = fit_exact(head, self._features, PartialLabels(values), choices=self._choices)
+        self._found = found.choices["checked"]
+        self._alone = self._alone - set(columns.tolist()) | {int(columns[label]) for label in self._found["tags_alone_classes"]}
+        self._probabilities[:, columns] = found.probabilities
+        with torch.inference_mode():
+            batches = batches_of(self._features, np.arange(len(values)), 256, device)
+            self._deviations[:, columns] = np.concatenate([head.deviations(batch, {}).cpu().numpy() for batch in batches])
+
+    def _numbers(self, seen: PartialLabels, asked: NDArray[np.bool_], thresholds: NDArray[np.float64]) -> dict[str, Any]:
+        given = PartialLabels(np.where(asked, np.int8(UNKNOWN), seen.values))  # the same cells all the time: questions are the hard ones
+        mean = evaluate(self._probabilities, given, self._classes, thresholds).mAP
+        f1 = expected_at(self._probabilities, thresholds).f1
+        checked = {**self._found, "tags_alone_classes": sorted(self._alone)}
+        return {
+            "mAP": None if np.isnan(mean) else round(100 * float(mean), 1),
+            "f1": None if np.isnan(f1).all() else round(float(np.nanmean(f1)), 4),
+            "fillable": None if self._fillable is None else self._fillable(self._probabilities, seen, asked, checked),
+        }
+
+
+def _everywhere(values: NDArray[np.float32], kept: NDArray[np.int64], pictures: int) -> NDArray[np.float32]:
+    """Return the values of all pictures, NaN for those that cannot be used."""
+    whole = np.full((pictures, values.shape[1]), np.nan, np.float32)
+    whole[kept] = values
+    return whole

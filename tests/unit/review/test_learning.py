@@ -12,13 +12,15 @@ from test_review_api import folder as folder  # the fixture
 from taglens.cli.main import main
 from taglens.cli.review import _learning
 from taglens.datasets.scenes.dataset import write_scenes
+from taglens.labels.states import PartialLabels
 from taglens.labels.table import LabelTable
 from taglens.recognizer import Recognizer
 from taglens.review.app import review_app
 from taglens.review.learner import find_learner
 from taglens.review.learning import FITS, Learned, LiveLearning
 from taglens.review.pictures import ReviewPictures
-from taglens.review.start import ReviewConfig, open_review
+from taglens.review.start import ReviewConfig, open_review, stored_features
+from taglens.review.state import ANSWERED
 from tests.mean_colour import MeanColour
 
 
@@ -180,6 +182,11 @@ def test_a_real_run_learns_from_truthful_answers(run, half, tmp_path):
     assert told["answers"] >= 10
     assert 0 < told["now"]["f1"] < 1
     assert set(told["now"]["fillable"]["cells"]) == {"0.9", "0.95"}
+    labels, answered = session.state.values, np.equal(session.state.status, ANSWERED)
+    whole = find_learner(run, recognizer, table, lambda: stored_features(review, recognizer, table), None)[0]
+    anew = whole(PartialLabels(np.where(session.state.given | answered, labels, np.int8(-1))), answered)
+    step = learning._learn(PartialLabels(np.where(session.state.given | answered, labels, np.int8(-1))), answered)
+    assert np.abs(anew.probabilities - step.probabilities).mean() < 0.01, "classes fitted one after the other or all at once"
 
 
 def test_a_method_without_an_exact_head_says_why_it_does_not_learn(folder):

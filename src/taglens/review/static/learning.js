@@ -1,6 +1,11 @@
 // What the answers have taught so far: a line in the footer of every view.
 
+import { read } from "./api.js";
 import { count } from "./dom.js";
+
+const LOOK_MS = 1000;
+let fits = 0;
+let looking = false;
 
 const arrow = (before, now, text) => (before === null || now === null ? null : before === now ? text(now) : `${text(before)} → ${text(now)}`);
 
@@ -9,6 +14,21 @@ export function showLearning(learning) {
   const said = learning ? words(learning) : "";
   if (place.textContent !== said) place.textContent = said;
   place.hidden = !said;
+  if (!learning) return;
+  if (learning.fits > fits) {
+    fits = learning.fits;
+    document.dispatchEvent(new Event("learned")); // the server asks in another order now
+  }
+  if (learning.running && !looking) look();
+}
+
+// While a fit runs, nobody's answer would tell when it has ended.
+async function look() {
+  looking = true;
+  await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  const found = await read("/api/session").catch(() => null);
+  looking = false;
+  if (found) showLearning(found.learning);
 }
 
 function words({ fits, running, failed, answers, seconds, before, now, level }) {

@@ -196,6 +196,11 @@ export function queueView(session, query) {
     render();
   }
 
+  document.addEventListener("learned", function reorder() {
+    if (page.isConnected) refill(true);
+    else document.removeEventListener("learned", reorder);
+  });
+
   refill();
   render();
   return {
