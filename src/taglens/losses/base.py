@@ -63,6 +63,18 @@ class StatefulLoss(nn.Module, ABC):
         return []
 
 
+class NeedsPrior(StatefulLoss):
+    """A loss that must know each class's mean probability, as a recogniser says it that was trained before with another loss."""
+
+    @abstractmethod
+    def first_pass(self) -> tuple[str, dict[str, float]]:
+        """Return name and options of the loss of that first pass."""
+
+    @abstractmethod
+    def set_prior(self, prior: Float[Tensor, " label"]) -> None:
+        """Take the mean probabilities (label,) over."""
+
+
 def sum_over_known(entries: Float[Tensor, "batch label"], targets: Targets) -> LossSum:
     """Sum ``entries`` where the target is known; unknown entries get exactly zero gradient."""
     known = targets >= 0

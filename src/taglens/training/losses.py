@@ -1,7 +1,5 @@
 """What training owes to losses that change with the epoch, remember cells or need a first pass."""
 
-from typing import Protocol, runtime_checkable
-
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -11,25 +9,10 @@ from torch import Tensor
 from taglens.backbones.text import TextEncoder
 from taglens.errors import TrainingError
 from taglens.labels.states import PartialLabels
-from taglens.losses import KnownOnly, Loss, LossSum, StatefulLoss
+from taglens.losses import KnownOnly, Loss, StatefulLoss
 from taglens.methods import Method
-from taglens.shapes import Logits, Targets
 from taglens.training.config import Machines, TrainConfig
 from taglens.training.data import FeatureRows, batches_of
-
-
-@runtime_checkable
-class NeedsPrior(Protocol):
-    """A loss that must know each class's mean probability, as a recogniser says it that was trained before with another loss."""
-
-    def __call__(self, logits: Logits, targets: Targets) -> LossSum:
-        """Return the loss of some cells."""
-
-    def first_pass(self) -> tuple[str, dict[str, float]]:
-        """Return name and options of the loss of that first pass."""
-
-    def set_prior(self, prior: Float[Tensor, " label"]) -> None:
-        """Take the mean probabilities over."""
 
 
 def require_usable(loss: Loss, config: TrainConfig, machines: Machines) -> None:

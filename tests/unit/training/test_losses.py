@@ -1,5 +1,7 @@
 """Losses with a memory or a first pass, in training: they learn, resume to the bit, and refuse what they cannot do."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from taglens.errors import TrainingError
 from taglens.labels.hiding import single_positive
 from taglens.labels.states import PartialLabels
 from taglens.losses import LOSSES
+from taglens.losses.partial_bce import PartialBCE
 from taglens.losses.selective import Selective
 from taglens.methods import Setting, method_config
 from taglens.metrics.average_precision import average_precision
@@ -97,3 +100,13 @@ REFUSED = [
 def test_what_it_cannot_do_is_refused(backbone, name, settings, said):
     with pytest.raises(TrainingError, match=said):
         train(backbone, name, **settings)
+
+
+def test_a_batch_without_known_labels_costs_nothing(backbone, monkeypatch):
+    """Not even a division by zero."""
+    strategy = SimpleNamespace(reduce=lambda value, reduce_op: value)
+    monkeypatch.setattr(TrainingModule, "trainer", SimpleNamespace(world_size=1, strategy=strategy))
+    targets = torch.full((6, 4), -1, dtype=torch.int8)
+    method, _ = train(backbone, "partial_bce", epochs=1)
+    module = TrainingModule(method, backbone.texts(), PartialBCE(), TrainConfig(), known=1)
+    assert module.global_mean(PartialBCE()(torch.ones(6, 4), targets)).item() == 0
