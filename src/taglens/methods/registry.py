@@ -11,6 +11,7 @@ from taglens.methods.dualcoop import DualCoOp
 from taglens.methods.linear_probe import LinearProbe
 from taglens.methods.positive_coop import PositiveCoOp
 from taglens.methods.semantic_aware import SemanticAware
+from taglens.methods.tip_adapter import TipAdapter
 from taglens.methods.zero_shot import ZeroShot
 from taglens.plugins import Registry
 
@@ -18,6 +19,7 @@ METHODS: Registry[type[MethodConfig]] = Registry(
     "taglens.methods",
     {
         "zero_shot": ZeroShot,
+        "tip_adapter": TipAdapter,
         "linear_probe": LinearProbe,
         "coop": CoOp,
         "dualcoop": DualCoOp,

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from taglens.backbones.text import TextEncoder
 from taglens.errors import TrainingError
 from taglens.labels.states import PartialLabels
-from taglens.losses import NeedsPrior, build_loss
+from taglens.losses import NeedsPrior, StatefulLoss, build_loss
 from taglens.methods import Method
 from taglens.methods.exact import ExactHead
 from taglens.training.callbacks import KeepBest
@@ -115,7 +115,7 @@ def fit(
     if isinstance(loss, NeedsPrior):
         _first_pass(loss, method, text, features, labels, config, training, filled, (accelerator, progress, checkpoints))
     module = TrainingModule(method, text, loss, config, known=counted_cells(loss, shown))
-    best = KeepBest(MONITOR, HIGHER)
+    best = KeepBest(None if isinstance(loss, StatefulLoss) else MONITOR, HIGHER)
     # every process needs a held-out picture, or it would wait for the others for ever
     validate = len(held_out) >= machines.devices * machines.nodes
     batches = loader(FeatureDataset(features, labels, sure, known, features.views), config.batch_size, shuffle_seed=config.seed)

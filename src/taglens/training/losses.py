@@ -19,7 +19,7 @@ def require_usable(loss: Loss, config: TrainConfig, machines: Machines) -> None:
     """Refuse what a loss with states cannot do.
 
     Raises:
-        TrainingError: filled labels are to count in part, or cells are remembered and there is more than one process.
+        TrainingError: filled labels are to count in part, patience is asked for, or there is more than one process for a memory.
     """
     if not isinstance(loss, StatefulLoss):
         return
@@ -27,6 +27,10 @@ def require_usable(loss: Loss, config: TrainConfig, machines: Machines) -> None:
         raise TrainingError(
             f"the loss {config.loss} counts filled labels fully (1) or not at all (0), since it changes while training; "
             f"came filled_weight {config.filled_weight:g}"
+        )
+    if config.patience is not None:
+        raise TrainingError(
+            f"the loss {config.loss} changes while training, so held-out losses of its epochs cannot be compared; do without patience"
         )
     if loss.remembers and machines.devices * machines.nodes > 1:
         raise TrainingError(

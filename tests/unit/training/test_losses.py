@@ -90,6 +90,7 @@ def test_the_first_pass_of_selective_is_a_training_on_known_cells(backbone, monk
 REFUSED = [
     pytest.param("role", {"machines": Machines(devices=2)}, "which one process does: --devices 1", id="a memory on two devices"),
     pytest.param("selective", {"machines": Machines(nodes=2)}, "came 1 and 2", id="a rank over the batch on two machines"),
+    pytest.param("self_paced_correction", {"patience": 2}, "do without patience", id="epochs that cannot be compared"),
     pytest.param(
         "generalised_robust", {"filled_weight": 0.5}, r"fully \(1\) or not at all \(0\).*came filled_weight 0.5", id="half a label"
     ),
@@ -100,6 +101,13 @@ REFUSED = [
 def test_what_it_cannot_do_is_refused(backbone, name, settings, said):
     with pytest.raises(TrainingError, match=said):
         train(backbone, name, **settings)
+
+
+def test_the_last_epoch_of_a_loss_that_changes_is_kept(backbone):
+    """Its corrections make the held-out loss, which does not correct, rise from some epoch on."""
+    _, result = train(backbone, "self_paced_correction", epochs=6, rate=0.1, loss_options={"threshold": 0.3})
+    assert result.epoch == len(result.history) == 6
+    assert result.history[-1]["held_out_loss"] > min(row["held_out_loss"] for row in result.history)
 
 
 def test_a_batch_without_known_labels_costs_nothing(backbone, monkeypatch):
