@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from taglens.cli.main import main, parse
+from taglens.cli.main import main, parse, split_plugins
 from taglens.datasets.scenes.dataset import write_scenes
 from taglens.labels.hiding import keep_known
 from taglens.labels.table import LabelTable
+from taglens.losses import LOSSES
 from taglens.methods import METHODS
 from tests import tiny_sets
 from tests.e2e.documented import DOCS, ROOT, blocks, pages, small
@@ -36,6 +37,10 @@ def workplace(tmp_path_factory):
         (folder / copy).write_bytes(Path(table.path(len(copy) % 5)).read_bytes())
     (folder / "kinds.txt").write_text("sun | moon <= 1\n")  # how-to/relations.md
     tiny_sets.write_all(folder)  # how-to/data-sets.md
+    for block in blocks("how-to/add-a-method.md"):  # a file begins with its name
+        named = re.match(r"# (\w+\.py)\n", block.text)
+        if named:
+            (folder / named[1]).write_text(block.text, encoding="utf-8")
     return folder
 
 
@@ -50,10 +55,11 @@ def here(workplace, monkeypatch):
 
 @pytest.fixture
 def same_methods():
-    before = dict(METHODS)
+    before = [(registry, dict(registry)) for registry in (METHODS, LOSSES)]
     yield
-    METHODS.clear()
-    METHODS.update(before)
+    for registry, entries in before:
+        registry.clear()
+        registry.update(entries)
 
 
 @pytest.mark.slow
@@ -79,7 +85,7 @@ def test_page(page, here, same_methods, capsys, monkeypatch):
 def test_commands_are_understood_as_they_are_written(page):
     """The test above runs them small; the options must be right as they stand."""
     for line in [line for block in blocks(page) if block.language == "sh" for line in block.lines() if line.startswith("taglens ")]:
-        parse(shlex.split(line, comments=True)[1:])
+        parse(split_plugins(shlex.split(line, comments=True)[1:])[0])
 
 
 def run_line(line, here, capsys):
@@ -151,7 +157,15 @@ def python(line, here):
     assert subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, check=False).returncode == 0
 
 
-RUNNERS = {"taglens": main, "pip": pip, "torchrun": torchrun, "python": python}
+def pytest_(line, here):
+    """The tests that come with the package; its option is declared there also where TagLens is not installed anew."""
+    words = ["-p", "taglens.testing.options", "-p", "no:cacheprovider", *shlex.split(line)[1:]]
+    ended = subprocess.run([sys.executable, "-m", "pytest", *words], cwd=here, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout
+    assert re.search(r"\b[1-9]\d* passed", ended.stdout)
+
+
+RUNNERS = {"pytest": pytest_, "taglens": main, "pip": pip, "torchrun": torchrun, "python": python}
 
 
 def test_the_table_that_the_pages_show_is_read(tmp_path):

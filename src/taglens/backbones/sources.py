@@ -6,7 +6,7 @@ import json
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from huggingface_hub import constants
 from open_clip.pretrained import download_pretrained, download_pretrained_from_hf
 
 from taglens.backbones.configuration import require_configuration
+from taglens.backbones.registry import BACKBONES
 from taglens.errors import BackboneError
 from taglens.outputs import read_object
 from taglens.schema import shown
@@ -80,9 +81,17 @@ def resolve(spec: str, *, by_user: bool = True) -> Source:
     if ".json:" in spec:
         config_name, _, weights_name = spec.partition(".json:")
         return _local(spec, Path(config_name + ".json").expanduser(), Path(weights_name).expanduser())
+    if spec in BACKBONES:
+        return replace(resolve(_other(spec, BACKBONES[spec]()), by_user=by_user), spec=spec)
     if spec.endswith((".json", ".safetensors", ".pt", ".bin")):
         raise BackboneError(f"backbone {spec!r} names one file; a local backbone is a pair, written CONFIG.json:WEIGHTS.safetensors")
     return _from_tag(spec)
+
+
+def _other(name: str, meant: object) -> str:
+    if not isinstance(meant, str) or meant == name:
+        raise BackboneError(f"the plugin of backbone {name!r} returned {meant!r}; expected CONFIG.json:WEIGHTS.safetensors or {FORMS}")
+    return meant
 
 
 def tiny_files() -> tuple[Path, Path]:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from taglens.backbones.registry import BACKBONES
 from taglens.cli.console import say
 from taglens.errors import RunError
 from taglens.outputs import read_object
@@ -39,6 +40,8 @@ def place_of(spec: str) -> str | None:
     """
     if spec.startswith("hf-hub:"):
         return "from what you fetched of that repository before; for a run folder nothing is downloaded from there"
+    if spec in BACKBONES:
+        return "as an installed package or a plugin of yours says"
     if spec == "tiny" or spec.startswith("random:") or ".json:" in spec:
         return None
     return "a model of open_clip's own list: from its cache, or fetched once from where open_clip's list says"

@@ -14,6 +14,7 @@ from typing import Any
 
 from taglens.cli.terminating import STATUS, heard_termination
 from taglens.errors import TagLensError, unknown_name
+from taglens.plugins import naming
 from taglens.version import VERSION
 from taglens.visible import visible
 
@@ -55,7 +56,8 @@ Your own pictures, from the table to the tags:
   $ taglens complete runs/mine labels.csv --out done/labels.csv
   $ taglens review runs/mine done/labels.csv
 
-Everywhere: --debug shows where an error came from. This is TagLens {VERSION}."""
+Everywhere: --debug shows where an error came from; --plugin MODULE adds methods,
+losses, backbones and readers of your own. This is TagLens {VERSION}."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -66,16 +68,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _main(words: list[str]) -> int:
-    given = [word for word in words if word != "--debug"]
+    given, plugins = split_plugins([word for word in words if word != "--debug"])
     try:
         if given in (["--version"], [], ["-h"], ["--help"]):
             print(f"taglens {VERSION}" if given == ["--version"] else overview())
             return 0
-        config, run = parse(given)
-        from taglens.cli.console import logs_shown
+        with naming(plugins):
+            config, run = parse(given)
+            from taglens.cli.console import logs_shown
 
-        with logs_shown():
-            return run(config)
+            with logs_shown():
+                return run(config)
     except TagLensError as error:
         return _refused(error, words)
     except KeyboardInterrupt as interruption:
@@ -93,6 +96,25 @@ def _main(words: list[str]) -> int:
         path = error.filename2 or error.filename
         found = refused(error, f"cannot use {path}" if path else "a file or connection failed")
         return _refused(found.with_traceback(error.__traceback__), words)
+
+
+def split_plugins(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Take ``--plugin MODULE`` out of the words: every command knows it.
+
+    >>> split_plugins(["train", "labels.csv", "--plugin", "mine", "--plugin=other.py", "--seed", "1"])
+    (['train', 'labels.csv', '--seed', '1'], ['mine', 'other.py'])
+    """
+    left, plugins, place = [], [], 0
+    while place < len(words):
+        name, joined, value = words[place].partition("=")
+        place += 1
+        if name != "--plugin":
+            left.append(words[place - 1])
+            continue
+        if not joined and place < len(words):
+            value, place = words[place], place + 1
+        plugins.append(value)
+    return left, plugins
 
 
 def _refused(error: TagLensError, words: Sequence[str]) -> int:

@@ -33,6 +33,7 @@ from taglens.labels.files.tables import examine_table
 from taglens.labels.inspection import raise_first
 from taglens.labels.joining import join_tables
 from taglens.labels.table import LabelTable
+from taglens.plugins import Registry
 
 Part: TypeAlias = Literal["train", "test", "all"]
 """Which pictures of a data set are meant."""
@@ -277,20 +278,24 @@ def _cub(root: str, split: str, options: DataOptions) -> LabelTable:
     return read_cub(Path(root), split, options.certainty, options.images)
 
 
-READERS: dict[str, DataSet] = {
-    "voc2007": _voc(2007, "trainval", "test"),
-    "voc2012": _voc(2012, "train", "val"),
-    "coco2014": _coco(2014),
-    "coco2017": _coco(2017),
-    "openimages": DataSet(_in_official_splits(_openimages, "train", "test", "validation"), _no_boxes),
-    "lvis": DataSet(_in_official_splits(_lvis, "train", "val"), _lvis_boxes),
-    "chexpert": DataSet(_in_official_splits(_chexpert, "train", "valid"), _no_boxes),
-    "mimic-cxr": DataSet(_in_official_splits(_mimic_cxr, "train", "test", "validate"), _no_boxes),
-    "vg200": DataSet(_in_official_splits(_vg200, "train", "test"), _no_boxes),
-    "nuswide": DataSet(_in_official_splits(_nuswide, "train", "test"), _no_boxes),
-    "cub": DataSet(_in_official_splits(_cub, "train", "test"), _no_boxes),
-    "scenes": _scenes(),
-    "xmp": _xmp(),
-    "folders": _folders(),
-}
+READERS: Registry[DataSet] = Registry(
+    "taglens.readers",
+    {
+        "voc2007": _voc(2007, "trainval", "test"),
+        "voc2012": _voc(2012, "train", "val"),
+        "coco2014": _coco(2014),
+        "coco2017": _coco(2017),
+        "openimages": DataSet(_in_official_splits(_openimages, "train", "test", "validation"), _no_boxes),
+        "lvis": DataSet(_in_official_splits(_lvis, "train", "val"), _lvis_boxes),
+        "chexpert": DataSet(_in_official_splits(_chexpert, "train", "valid"), _no_boxes),
+        "mimic-cxr": DataSet(_in_official_splits(_mimic_cxr, "train", "test", "validate"), _no_boxes),
+        "vg200": DataSet(_in_official_splits(_vg200, "train", "test"), _no_boxes),
+        "nuswide": DataSet(_in_official_splits(_nuswide, "train", "test"), _no_boxes),
+        "cub": DataSet(_in_official_splits(_cub, "train", "test"), _no_boxes),
+        "scenes": _scenes(),
+        "xmp": _xmp(),
+        "folders": _folders(),
+    },
+    check=lambda value: isinstance(value, DataSet),
+)
 """Name of a data set -> the functions that read ``name:root``."""

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 from taglens.faces import lazy_face
 
 if TYPE_CHECKING:
-    from taglens.losses.base import KnownOnly, Loss, LossSum, StatefulLoss, Step
+    from taglens.losses.base import KnownOnly, Loss, LossSum, NeedsPrior, StatefulLoss, Step
     from taglens.losses.registry import LOSSES, build_loss
 
-__all__ = ["LOSSES", "KnownOnly", "Loss", "LossSum", "StatefulLoss", "Step", "build_loss"]
+__all__ = ["LOSSES", "KnownOnly", "Loss", "LossSum", "NeedsPrior", "StatefulLoss", "Step", "build_loss"]
 
 __getattr__, __dir__ = lazy_face(
     "taglens.losses",
     {
-        **dict.fromkeys(("KnownOnly", "Loss", "LossSum", "StatefulLoss", "Step"), "taglens.losses.base"),
+        **dict.fromkeys(("KnownOnly", "Loss", "LossSum", "NeedsPrior", "StatefulLoss", "Step"), "taglens.losses.base"),
         **dict.fromkeys(("LOSSES", "build_loss"), "taglens.losses.registry"),
     },
 )

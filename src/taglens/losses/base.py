@@ -39,7 +39,8 @@ class Step(NamedTuple):
 class StatefulLoss(nn.Module, ABC):
     """A loss that changes with the epoch or remembers something of each cell.
 
-    Called, it gives the loss of held-out pictures, which must mean the same in every epoch, or the best one could not be chosen.
+    Called, it gives the loss of held-out pictures, which means the same in every epoch; it is noted, and chooses none of them: labels that
+    are corrected on the way look wrong to a loss that does not correct them, so the last epoch is kept (docs/log.md).
     What it remembers are buffers and parameters, (picture, label) by the rows of the labels that it was made for: they lie in the
     checkpoint, so that a resumed training is the uninterrupted one. Nothing of it is left in the trained recogniser.
     """
@@ -61,6 +62,18 @@ class StatefulLoss(nn.Module, ABC):
     def parameter_groups(self, rate: float) -> Sequence[dict[str, Any]]:
         """Return the optimiser's groups of what the loss itself learns; ``rate`` is the configured learning rate."""
         return []
+
+
+class NeedsPrior(StatefulLoss):
+    """A loss that must know each class's mean probability, as a recogniser says it that was trained before with another loss."""
+
+    @abstractmethod
+    def first_pass(self) -> tuple[str, dict[str, float]]:
+        """Return name and options of the loss of that first pass."""
+
+    @abstractmethod
+    def set_prior(self, prior: Float[Tensor, " label"]) -> None:
+        """Take the mean probabilities (label,) over."""
 
 
 def sum_over_known(entries: Float[Tensor, "batch label"], targets: Targets) -> LossSum:

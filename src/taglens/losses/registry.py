@@ -22,28 +22,32 @@ from taglens.losses.selective import Selective
 from taglens.losses.self_paced_correction import SelfPacedCorrection
 from taglens.losses.unknown_as_negative import UnknownAsNegative
 from taglens.losses.weak_negatives import WeakNegatives
+from taglens.plugins import Registry
 
-LOSSES: dict[str, Callable[..., Loss]] = {
-    "partial_bce": PartialBCE,
-    "partial_asymmetric": PartialAsymmetric,
-    "partial_focal": PartialFocal,
-    "class_balanced": ClassBalanced.for_labels,
-    "unknown_as_negative": UnknownAsNegative,
-    "an_label_smoothing": AnLabelSmoothing,
-    "weak_negatives": WeakNegatives,
-    "expected_positive_regularisation": ExpectedPositiveRegularisation.for_labels,
-    "role": Role.for_labels,
-    "entropy_maximisation": EntropyMaximisation,
-    "entropy_maximisation_apl": EntropyMaximisationWithPseudoLabels,
-    "large_loss_reject": LargeLossReject,
-    "large_loss_temporary": LargeLossTemporary,
-    "large_loss_permanent": LargeLossPermanent,
-    "boost_logits": BoostLogits,
-    "hill": Hill,
-    "self_paced_correction": SelfPacedCorrection,
-    "generalised_robust": GeneralisedRobust,
-    "selective": Selective,
-}
+LOSSES: Registry[Callable[..., Loss]] = Registry(
+    "taglens.losses",
+    {
+        "partial_bce": PartialBCE,
+        "partial_asymmetric": PartialAsymmetric,
+        "partial_focal": PartialFocal,
+        "class_balanced": ClassBalanced.for_labels,
+        "unknown_as_negative": UnknownAsNegative,
+        "an_label_smoothing": AnLabelSmoothing,
+        "weak_negatives": WeakNegatives,
+        "expected_positive_regularisation": ExpectedPositiveRegularisation.for_labels,
+        "role": Role.for_labels,
+        "entropy_maximisation": EntropyMaximisation,
+        "entropy_maximisation_apl": EntropyMaximisationWithPseudoLabels,
+        "large_loss_reject": LargeLossReject,
+        "large_loss_temporary": LargeLossTemporary,
+        "large_loss_permanent": LargeLossPermanent,
+        "boost_logits": BoostLogits,
+        "hill": Hill,
+        "self_paced_correction": SelfPacedCorrection,
+        "generalised_robust": GeneralisedRobust,
+        "selective": Selective,
+    },
+)
 """Name -> maker of the loss; its arguments are the loss's options, and ``labels`` for one that is made for the training labels."""
 
 

@@ -8,13 +8,13 @@ from torch import Tensor
 
 from taglens.errors import TrainingError
 from taglens.labels.states import PartialLabels
-from taglens.losses.base import LossSum, StatefulLoss, Step, sum_over_all
+from taglens.losses.base import LossSum, NeedsPrior, Step, sum_over_all
 from taglens.losses.large_loss import largest
 from taglens.losses.terms import absent_cost, by_state, present_cost, require
 from taglens.shapes import Logits, Targets
 
 
-class Selective(StatefulLoss):
+class Selective(NeedsPrior):
     """Class-aware selective loss: -(1 - p)^g+ log p, -p^g- log(1 - p) of known negatives, -p^gu log(1 - p) of unknown cells.
 
     Left out are the ``likeliest`` * B unknown cells of the batch with the highest p, and all unknown cells of a class whose prior is above

@@ -4,23 +4,29 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from taglens.errors import TrainingError, unknown_name
+from taglens.errors import TagLensError, TrainingError, unknown_name
 from taglens.methods.base import MethodConfig
 from taglens.methods.coop import CoOp
 from taglens.methods.dualcoop import DualCoOp
 from taglens.methods.linear_probe import LinearProbe
 from taglens.methods.positive_coop import PositiveCoOp
 from taglens.methods.semantic_aware import SemanticAware
+from taglens.methods.tip_adapter import TipAdapter
 from taglens.methods.zero_shot import ZeroShot
+from taglens.plugins import Registry
 
-METHODS: dict[str, type[MethodConfig]] = {
-    "zero_shot": ZeroShot,
-    "linear_probe": LinearProbe,
-    "coop": CoOp,
-    "dualcoop": DualCoOp,
-    "positive_coop": PositiveCoOp,
-    "semantic_aware": SemanticAware,
-}
+METHODS: Registry[type[MethodConfig]] = Registry(
+    "taglens.methods",
+    {
+        "zero_shot": ZeroShot,
+        "tip_adapter": TipAdapter,
+        "linear_probe": LinearProbe,
+        "coop": CoOp,
+        "dualcoop": DualCoOp,
+        "positive_coop": PositiveCoOp,
+        "semantic_aware": SemanticAware,
+    },
+)
 
 
 def method_config(name: str) -> Callable[..., MethodConfig]:
@@ -40,7 +46,10 @@ def stored_config(name: str) -> Callable[..., MethodConfig]:
     Raises:
         TagLensError: no such method.
     """
-    kind = method_config(name)
+    try:
+        kind = method_config(name)
+    except TagLensError as error:
+        raise TagLensError(f"{error}. A method from elsewhere: install its package, or name its module: --plugin MODULE") from error
     found: Callable[..., MethodConfig] = getattr(kind, "stored", kind)
     return found
 

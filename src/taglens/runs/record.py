@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from taglens.labels.table import LabelTable
+from taglens.plugins import named
 from taglens.version import VERSION
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def picture_hash(*parts: "StoredFeatures | None") -> str:
 
 
 def environment() -> dict[str, Any]:
-    """Return versions, platform, the threads that sums are shared among, and, in a checkout, the git commit."""
+    """Return versions, platform, the threads that sums are shared among, in a checkout the git commit, and plugins that were named."""
     import torch  # here: the rest of this file serves commands that need none
 
     versions = {"python": sys.version.split()[0], "taglens": VERSION, "platform": platform.platform()}
@@ -70,7 +71,8 @@ def environment() -> dict[str, Any]:
             versions[package] = version(package)
         except PackageNotFoundError:
             continue
-    return {"versions": versions, "threads": torch.get_num_threads(), "git_commit": _git_commit()}
+    found = {"versions": versions, "threads": torch.get_num_threads(), "git_commit": _git_commit()}
+    return found | ({"plugins": list(named())} if named() else {})
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any], *, apart: tuple[str, ...] = ()) -> list[str]:

@@ -38,7 +38,7 @@ VARIANTS: Mapping[str, str] = {
 """Name -> the method and options that it stands for."""
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
-    "all": tuple(METHODS),
+    "all": METHODS.built_in,
     "ablation": ("baseline", "decoupling_only", "prompts_only", "both"),
     "parts": ("semantic_aware", "no_reattention", "no_rbf", "pooled_only"),
     "starts": ("start_similarity", "start_zero", "start_random"),

@@ -9,9 +9,9 @@ from taglens.training.module import TrainingModule
 
 
 class KeepBest(lightning.Callback):
-    """Copy the method's weights whenever ``monitor`` improves on held-out labels."""
+    """Copy the method's weights whenever ``monitor`` improves on held-out labels; without one, after every epoch."""
 
-    def __init__(self, monitor: str, higher: bool) -> None:
+    def __init__(self, monitor: str | None, higher: bool) -> None:
         self.monitor, self.sign = monitor, 1 if higher else -1
         self.best: float | None = None
         self.epoch = 0
@@ -21,7 +21,7 @@ class KeepBest(lightning.Callback):
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Compare this epoch with the best; without a held-out share the last epoch is the best."""
         assert isinstance(pl_module, TrainingModule)
-        value = trainer.callback_metrics.get(self.monitor)
+        value = None if self.monitor is None else trainer.callback_metrics.get(self.monitor)
         score = None if value is None else self.sign * float(value)
         if score is None or self.best is None or score > self.best:
             self.best, self.epoch = score, trainer.current_epoch + 1

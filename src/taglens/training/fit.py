@@ -21,14 +21,14 @@ from numpy.typing import NDArray
 from taglens.backbones.text import TextEncoder
 from taglens.errors import TrainingError
 from taglens.labels.states import PartialLabels
-from taglens.losses import build_loss
+from taglens.losses import NeedsPrior, StatefulLoss, build_loss
 from taglens.methods import Method
 from taglens.methods.exact import ExactHead
 from taglens.training.callbacks import KeepBest
 from taglens.training.config import Checked, Machines, TrainConfig
 from taglens.training.data import FeatureDataset, FeatureRows, batches_of, hold_out, loader, without
 from taglens.training.exact.fit import fit_exact
-from taglens.training.losses import NeedsPrior, counted_cells, counted_labels, mean_probability, require_usable
+from taglens.training.losses import counted_cells, counted_labels, mean_probability, require_usable
 from taglens.training.module import TrainingModule
 from taglens.training.resume import KeepCheckpoint, last_checkpoint
 
@@ -113,13 +113,9 @@ def fit(
     _start(method, text, features, counted_labels(loss, labels), training, config)
     require_usable(loss, config, machines)
     if isinstance(loss, NeedsPrior):
-        (name, options), first = loss.first_pass(), deepcopy(method)
-        folder, before = checkpoints and checkpoints / FIRST_PASS, replace(config, loss=name, loss_options=options)
-        fit(first, text, features, labels, before, accelerator=accelerator, progress=progress, checkpoints=folder, filled=filled)
-        loss.set_prior(mean_probability(first, text, features, training))
-        lightning.seed_everything(config.seed, verbose=False)
+        _first_pass(loss, method, text, features, labels, config, training, filled, (accelerator, progress, checkpoints))
     module = TrainingModule(method, text, loss, config, known=counted_cells(loss, shown))
-    best = KeepBest(MONITOR, HIGHER)
+    best = KeepBest(None if isinstance(loss, StatefulLoss) else MONITOR, HIGHER)
     # every process needs a held-out picture, or it would wait for the others for ever
     validate = len(held_out) >= machines.devices * machines.nodes
     batches = loader(FeatureDataset(features, labels, sure, known, features.views), config.batch_size, shuffle_seed=config.seed)
@@ -133,6 +129,25 @@ def fit(
     if best.weights:
         method.load_state_dict(best.weights)
     return FitResult(module.history, best.epoch, held_out, stopped)
+
+
+def _first_pass(
+    loss: NeedsPrior,
+    method: Method,
+    text: TextEncoder,
+    features: FeatureRows,
+    labels: PartialLabels,
+    config: TrainConfig,
+    rows: NDArray[np.int64],
+    filled: NDArray[np.bool_] | None,
+    how: tuple[str, bool, Path | None],
+) -> None:
+    """Train a copy with the loss that comes first, tell ``loss`` what it found, and draw random numbers anew."""
+    (name, options), (accelerator, progress, checkpoints), first = loss.first_pass(), how, deepcopy(method)
+    folder, before = checkpoints and checkpoints / FIRST_PASS, replace(config, loss=name, loss_options=options)
+    fit(first, text, features, labels, before, accelerator=accelerator, progress=progress, checkpoints=folder, filled=filled)
+    loss.set_prior(mean_probability(first, text, features, rows))
+    lightning.seed_everything(config.seed, verbose=False)
 
 
 def require_exact(exact: bool, checked: Checked) -> None:

@@ -1,7 +1,5 @@
 """What training owes to losses that change with the epoch, remember cells or need a first pass."""
 
-from typing import Protocol, runtime_checkable
-
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -11,32 +9,17 @@ from torch import Tensor
 from taglens.backbones.text import TextEncoder
 from taglens.errors import TrainingError
 from taglens.labels.states import PartialLabels
-from taglens.losses import KnownOnly, Loss, LossSum, StatefulLoss
+from taglens.losses import KnownOnly, Loss, StatefulLoss
 from taglens.methods import Method
-from taglens.shapes import Logits, Targets
 from taglens.training.config import Machines, TrainConfig
 from taglens.training.data import FeatureRows, batches_of
-
-
-@runtime_checkable
-class NeedsPrior(Protocol):
-    """A loss that must know each class's mean probability, as a recogniser says it that was trained before with another loss."""
-
-    def __call__(self, logits: Logits, targets: Targets) -> LossSum:
-        """Return the loss of some cells."""
-
-    def first_pass(self) -> tuple[str, dict[str, float]]:
-        """Return name and options of the loss of that first pass."""
-
-    def set_prior(self, prior: Float[Tensor, " label"]) -> None:
-        """Take the mean probabilities over."""
 
 
 def require_usable(loss: Loss, config: TrainConfig, machines: Machines) -> None:
     """Refuse what a loss with states cannot do.
 
     Raises:
-        TrainingError: filled labels are to count in part, or cells are remembered and there is more than one process.
+        TrainingError: filled labels are to count in part, patience is asked for, or there is more than one process for a memory.
     """
     if not isinstance(loss, StatefulLoss):
         return
@@ -44,6 +27,10 @@ def require_usable(loss: Loss, config: TrainConfig, machines: Machines) -> None:
         raise TrainingError(
             f"the loss {config.loss} counts filled labels fully (1) or not at all (0), since it changes while training; "
             f"came filled_weight {config.filled_weight:g}"
+        )
+    if config.patience is not None:
+        raise TrainingError(
+            f"the loss {config.loss} changes while training, so held-out losses of its epochs cannot be compared; do without patience"
         )
     if loss.remembers and machines.devices * machines.nodes > 1:
         raise TrainingError(

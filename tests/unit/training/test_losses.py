@@ -1,5 +1,7 @@
 """Losses with a memory or a first pass, in training: they learn, resume to the bit, and refuse what they cannot do."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from taglens.errors import TrainingError
 from taglens.labels.hiding import single_positive
 from taglens.labels.states import PartialLabels
 from taglens.losses import LOSSES
+from taglens.losses.partial_bce import PartialBCE
 from taglens.losses.selective import Selective
 from taglens.methods import Setting, method_config
 from taglens.metrics.average_precision import average_precision
@@ -87,6 +90,7 @@ def test_the_first_pass_of_selective_is_a_training_on_known_cells(backbone, monk
 REFUSED = [
     pytest.param("role", {"machines": Machines(devices=2)}, "which one process does: --devices 1", id="a memory on two devices"),
     pytest.param("selective", {"machines": Machines(nodes=2)}, "came 1 and 2", id="a rank over the batch on two machines"),
+    pytest.param("self_paced_correction", {"patience": 2}, "do without patience", id="epochs that cannot be compared"),
     pytest.param(
         "generalised_robust", {"filled_weight": 0.5}, r"fully \(1\) or not at all \(0\).*came filled_weight 0.5", id="half a label"
     ),
@@ -97,3 +101,20 @@ REFUSED = [
 def test_what_it_cannot_do_is_refused(backbone, name, settings, said):
     with pytest.raises(TrainingError, match=said):
         train(backbone, name, **settings)
+
+
+def test_the_last_epoch_of_a_loss_that_changes_is_kept(backbone):
+    """Its corrections make the held-out loss, which does not correct, rise from some epoch on."""
+    _, result = train(backbone, "self_paced_correction", epochs=6, rate=0.1, loss_options={"threshold": 0.3})
+    assert result.epoch == len(result.history) == 6
+    assert result.history[-1]["held_out_loss"] > min(row["held_out_loss"] for row in result.history)
+
+
+def test_a_batch_without_known_labels_costs_nothing(backbone, monkeypatch):
+    """Not even a division by zero."""
+    strategy = SimpleNamespace(reduce=lambda value, reduce_op: value)
+    monkeypatch.setattr(TrainingModule, "trainer", SimpleNamespace(world_size=1, strategy=strategy))
+    targets = torch.full((6, 4), -1, dtype=torch.int8)
+    method, _ = train(backbone, "partial_bce", epochs=1)
+    module = TrainingModule(method, backbone.texts(), PartialBCE(), TrainConfig(), known=1)
+    assert module.global_mean(PartialBCE()(torch.ones(6, 4), targets)).item() == 0
