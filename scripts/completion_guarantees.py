@@ -170,7 +170,8 @@ def page(experiments: list[list[dict[str, Any]]]) -> str:
         "the cells filled as present are compared with the hidden truth.",
         "",
         "- `table`: broken if fewer than that share of all filled cells are right, which may happen in 10 % of the tables.",
-        "- `class`: the same of each class that is filled, which may happen to 10 % of them.",
+        "- `class`: the same of each class by itself: with a chance of at most 10 % a class is filled and broken. Where few classes are "
+        "filled, a larger share of these may be.",
         "- `average`: says nothing of one table; the mean precision must be at least what was asked.",
         "",
         "Recall: filled cells that are right, of all present cells that were unknown.",
