@@ -179,6 +179,15 @@ def test_the_table_that_the_pages_show_is_read(tmp_path):
         assert table.labels.unknown.any()
 
 
+def test_every_method_and_loss_says_where_it_comes_from():
+    methods, losses = ((DOCS / page).read_text("utf-8") for page in ("concepts/methods.md", "how-to/incomplete-labels.md"))
+    assert [name for name in METHODS.built_in if f"\n| `{name}` |" not in methods] == []
+    rows = losses.replace(
+        "`large_loss_reject`, `_temporary`, `_permanent`", "`large_loss_reject` `large_loss_temporary` `large_loss_permanent`"
+    )
+    assert [name for name in LOSSES.built_in if f"`{name}`" not in rows] == []
+
+
 def test_a_how_to_starts_with_its_command():
     for path in (DOCS / "how-to").glob("*.md"):
         lines = [line for line in path.read_text("utf-8").splitlines() if line]

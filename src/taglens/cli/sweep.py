@@ -19,7 +19,8 @@ from taglens.sweeps.config import SweepConfig
 if TYPE_CHECKING:
     from taglens.sweeps.sweep import Outcome, Plan, Tried
 
-METHODS_HELP = """semantic_aware, zero_shot, tip_adapter, linear_probe, coop, dualcoop, positive_coop; all: these seven.
+METHODS_HELP = """semantic_aware, zero_shot, tip_adapter, linear_probe, coop, dualcoop, positive_coop, scpnet,
+ml_decoder; all: these nine.
 With options: semantic_aware[decoupling=false,prompts=template], coop[per_class=true,training.rate=0.002].
 Under another name: glove=semantic_aware[guide=glove:FILE].
 Named variants of semantic_aware: baseline, decoupling_only, prompts_only, both (ablation: these four), start_similarity, start_zero,

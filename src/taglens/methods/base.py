@@ -48,6 +48,8 @@ class Method(nn.Module, ABC):
 
     gradient_free = False
     """Whether there is nothing to train."""
+    couples_classes = False
+    """Whether a class's own weights also serve others, as through a graph: then labels of one teach the weights of another."""
 
     @abstractmethod
     def classifier(self, text: TextEncoder) -> Classifier:

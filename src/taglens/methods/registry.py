@@ -9,7 +9,9 @@ from taglens.methods.base import MethodConfig
 from taglens.methods.coop import CoOp
 from taglens.methods.dualcoop import DualCoOp
 from taglens.methods.linear_probe import LinearProbe
+from taglens.methods.ml_decoder import MLDecoder
 from taglens.methods.positive_coop import PositiveCoOp
+from taglens.methods.scpnet import SCPNet
 from taglens.methods.semantic_aware import SemanticAware
 from taglens.methods.tip_adapter import TipAdapter
 from taglens.methods.zero_shot import ZeroShot
@@ -24,6 +26,8 @@ METHODS: Registry[type[MethodConfig]] = Registry(
         "coop": CoOp,
         "dualcoop": DualCoOp,
         "positive_coop": PositiveCoOp,
+        "scpnet": SCPNet,
+        "ml_decoder": MLDecoder,
         "semantic_aware": SemanticAware,
     },
 )

@@ -64,7 +64,8 @@ class RunConfig:
 
     data: DataConfig
     method: str = "semantic_aware"
-    """semantic_aware, zero_shot, tip_adapter, linear_probe, coop, dualcoop, positive_coop."""
+    """semantic_aware, zero_shot, tip_adapter, linear_probe, coop, dualcoop, positive_coop, scpnet,
+    ml_decoder."""
     method_options: Mapping[str, object] = field(default_factory=dict)
     """Options of the method, such as: decoupling false guide glove:glove.300d.txt."""
     known: float | None = None

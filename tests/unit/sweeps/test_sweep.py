@@ -312,6 +312,7 @@ def test_a_failing_run_stops_no_other_and_is_told(tmp_path, capsys):
         # options go before the variant's; a label shortens
         ("b=baseline[prompts=class]", "b", "semantic_aware", {"head": "gradient", "decoupling": False, "prompts": "class"}, {}),
         # settings of training, values with signs
+        ("x=coop[training.loss=hill,training.loss_options.margin=2]", "x", "coop", {}, {"loss": "hill", "loss_options": {"margin": 2}}),
         ("x=coop[training.rate=0.1, context_start=a: b]", "x", "coop", {"context_start": "a: b"}, {"rate": 0.1}),
         # an empty text and a path
         ("semantic_aware[context_start=,guide=glove:../a=b.txt]", "semantic_aware[context_start=,guide=glove:../a=b.txt]",
