@@ -32,7 +32,7 @@ def blocks(language):
 def test_the_python_example_runs(own_data):
     names = {}
     exec(blocks("python")[0], names)
-    assert names["probabilities"].shape == (1, len(names["table"].classes))
+    assert names["found"].shape == (1, len(names["table"].classes))
     assert (own_data / "runs/mine/report.html").is_file()
 
 

@@ -79,7 +79,10 @@ def judge_cells(
 def _leave_one_out(recognizer: Recognizer, trained: RunConfig, part: PreparedPart, labels: PartialLabels) -> CellScores:
     backbone = recognizer.backbone
     fresh = Recognizer.create(backbone, recognizer.name, recognizer.config, recognizer.classes, recognizer.prompt_names)
-    found = fit(fresh.method, backbone.texts(), part.features, labels, trained.training, progress=False, checked=trained.checked)
+    implied = part.table.of_kind("implied")
+    found = fit(
+        fresh.method, backbone.texts(), part.features, labels, trained.training, progress=False, checked=trained.checked, implied=implied
+    )
     assert found.probabilities is not None
     return left_out_scores(found.probabilities, found.choices["checked"])
 

@@ -159,6 +159,7 @@ def fit_prepared(
         checkpoints=checkpoints,
         filled=filled,
         checked=config.checked,
+        implied=masked.of_kind("implied"),
     )
     recognizer.refresh()
     thresholds = _thresholds(recognizer, found, prepared.train, masked, config.for_precision)

@@ -81,12 +81,13 @@ def fit(
     checkpoints: Path | None = None,
     filled: NDArray[np.bool_] | None = None,
     checked: Checked = "auto",
+    implied: NDArray[np.bool_] | None = None,
 ) -> FitResult:
     """Train ``method`` on the known labels and leave the best held-out epoch's weights in it.
 
     Each epoch sees every picture by one of its views, drawn at random; held-out pictures are seen as they are.
     ``filled`` (image, label) are the labels that a model filled: they count with ``config.filled_weight``, and never held out.
-    ``checked`` says how the labels came about, for the exact head only.
+    ``checked`` says how the labels came about, and ``implied`` (image, label) which follow from others; for the exact head only.
     With several processes (``machines``) each calls this with the same arguments, and each gets the same weights and history.
     ``checkpoints`` is a folder for the state after the last epoch; one that is there already is resumed, bit for bit on a CPU.
 
@@ -99,7 +100,7 @@ def fit(
     sure = without(labels, filled)
     labels = labels if config.filled_weight else sure
     if isinstance(method, ExactHead):
-        return _infer(method, features, labels, config, checked)
+        return _infer(method, features, labels, config, checked, implied)
     require_exact(False, checked)
     lightning.seed_everything(config.seed, verbose=False)
     training, held_out = hold_out(sure, config.holdout, config.seed)
@@ -162,7 +163,14 @@ def require_exact(exact: bool, checked: Checked) -> None:
         )
 
 
-def _infer(method: ExactHead, features: FeatureRows, labels: PartialLabels, config: TrainConfig, checked: Checked) -> FitResult:
+def _infer(
+    method: ExactHead,
+    features: FeatureRows,
+    labels: PartialLabels,
+    config: TrainConfig,
+    checked: Checked,
+    implied: NDArray[np.bool_] | None,
+) -> FitResult:
     """Infer the exact head; nothing is held out, since every known label is judged by what the others taught."""
     if config.filled_weight not in (0, 1):
         raise TrainingError(f"the exact head counts filled labels fully (1) or not at all (0), came filled_weight {config.filled_weight}")
@@ -172,7 +180,7 @@ def _infer(method: ExactHead, features: FeatureRows, labels: PartialLabels, conf
     device = method.bias.device
     # float64, which inference needs, exists on processors and CUDA only
     method = method if device.type == "cuda" else method.cpu()
-    found = fit_exact(method, features, labels, seed=config.seed, checked=checked)
+    found = fit_exact(method, features, labels, seed=config.seed, checked=checked, implied=implied)
     method.to(device)
     nothing = np.zeros(0, dtype=np.int64)
     return FitResult([], 0, nothing, None, probabilities=found.probabilities, choices=found.choices)

@@ -210,6 +210,16 @@ def find_checking(counts: Counts, support: Support, asked: Checked) -> Finding:
     return Finding(chosen, gain, error, ratio, asked == "by-value", alone)
 
 
+def rates_among_known(checking: Checking, looked_at: Counts, known: Counts) -> Float[Tensor, " label"]:
+    """Return the log-odds of present cells among all known ones.
+
+    Where some are known because others imply them, their share is counted; elsewhere it is what the shares of checked cells mean.
+    """
+    counted = ((known.present + 0.5) / (known.absent + 0.5)).log().float()
+    more = (known.present != looked_at.present) | (known.absent != looked_at.absent)
+    return torch.where(more, counted, checking.known_rates)
+
+
 def taken_over(facts: Mapping[str, Any], counts: Counts) -> Finding | None:
     """Return an earlier finding (:meth:`Finding.facts`) with the shares that its ratio means for these counts; None of tags alone."""
     if facts["ratio"] is None:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -15,7 +15,7 @@ from taglens.methods.exact import ExactHead
 from taglens.training.config import Checked
 from taglens.training.costs import CELLS_TELLING, KERNEL_BYTES
 from taglens.training.data import FeatureRows, batches_of
-from taglens.training.exact.checked import Checking, Counts, Finding, find_checking, taken_over
+from taglens.training.exact.checked import Checking, Counts, Finding, find_checking, rates_among_known, taken_over
 from taglens.training.exact.choice import attended, choose_following, choose_weights
 from taglens.training.exact.collapse import write_classes, write_shared
 from taglens.training.exact.deviation import SAMPLE, Basis, choose_basis, write_basis, write_deviations
@@ -72,16 +72,18 @@ def fit_exact(
     seed: int = 0,
     checked: Checked = "auto",
     choices: Mapping[str, Any] | None = None,
+    implied: Bool[np.ndarray, "image label"] | None = None,
 ) -> ExactFit:
     """Infer the weights of ``method`` from the known labels, nothing held out; ``seed`` draws the sample that choices are made on.
 
     ``choices`` are those of an earlier fit on nearly the same labels (:attr:`ExactFit.choices`), which are taken over: most of the time
     of a fit goes into choosing. How tags alone came about is found anew, since a single absent cell changes it.
+    ``implied`` are known cells that follow from others: they are no sample, so a class's base rate is that of its other known cells.
 
     Raises:
         TrainingError: features that are not finite; ``checked`` cannot be with these labels.
     """
-    return _Inference(method, features, labels, seed, checked, choices).run()
+    return _Inference(method, features, labels, seed, checked, choices, implied).run()
 
 
 class _Inference:
@@ -95,8 +97,11 @@ class _Inference:
         seed: int,
         checked: Checked,
         choices: Mapping[str, Any] | None,
+        implied: Bool[np.ndarray, "image label"] | None,
     ) -> None:
         self.method, self.features, self.choices = method, features, choices
+        # what nobody looked at says nothing of how people look
+        self.looked_at = labels.values if implied is None else np.where(implied, np.int8(UNKNOWN), labels.values)
         self.states = torch.tensor(labels.values, device=method.bias.device)
         self.known = (self.states != UNKNOWN).sum(0)
         self.text = method.text_vectors
@@ -104,10 +109,11 @@ class _Inference:
         self.order = torch.randperm(len(self.states), generator=torch.Generator().manual_seed(seed)).to(self.states.device)
         self.pictures = TrainingPictures(features, np.arange(len(self.states)), decoupling=method.decoupling, device=self.states.device)
         self.landmarks: Landmarks | None = local_landmarks(self.pictures, self.base) if method.decoupling and method.use_rbf else None
-        self.counts = Counts.of(self.states)
+        self.counts = Counts.of(torch.tensor(self.looked_at, device=self.states.device))
         self.rank = self.order.argsort().float()
         self.found = (None if choices is None else taken_over(choices["checked"], self.counts)) or self._find_checking(checked)
         self.checking = self.found.checking
+        self.known_rates = rates_among_known(self.checking, self.counts, Counts.of(self.states))
 
     def run(self) -> ExactFit:
         chosen = self._choose()
@@ -130,16 +136,17 @@ class _Inference:
         labels = labels if len(labels) else self.known.nonzero()[:, 0]
         labels = labels[torch.linspace(0, len(labels) - 1, min(len(labels), CLASSES_FOR_CHECKING)).long()]
         made: list[tuple[Fit, Tensor, Tensor]] = []
+        looked_at = torch.tensor(self.looked_at, device=self.states.device)
 
         def support(checking: Checking) -> Tensor:
             base_rates = checking.base_rates[labels]
             if made:
                 fit, kernel, rows = made[-1]
-                telling = checking.cells(self.states[rows][:, labels], labels, self.rank[rows], CELLS_FOR_CHECKING)
+                telling = checking.cells(looked_at[rows][:, labels], labels, self.rank[rows], CELLS_FOR_CHECKING)
                 seen = fit.problem.seen_as(base_rates, telling)
                 return -seen.infer(fit.weights, fit.views, kernel, fit.posterior.coefficients).losses()
             pictures, rows = self._sample(labels, CELLS_FOR_CHECKING // 2)
-            states = self.states[rows][:, labels]
+            states = looked_at[rows][:, labels]
             telling = checking.cells(states, labels, self.rank[rows], CELLS_FOR_CHECKING)
             problem = Problem(pictures, states, self.text[labels], base_rates, self.landmarks, telling)
             views = problem.look(self.base[labels])
@@ -204,7 +211,7 @@ class _Inference:
         if self.checking.kind == "tags-alone":
             telling = self.checking.cells(states, labels, self.rank[rows], cells)
             return Problem(pictures, states, self.text[labels], self.checking.base_rates[labels], self.landmarks, telling)
-        return Problem(pictures, states, self.text[labels], self.checking.known_rates[labels], self.landmarks)
+        return Problem(pictures, states, self.text[labels], self.known_rates[labels], self.landmarks)
 
     def _final_problem(self, labels: Tensor) -> Problem:
         """Return all known cells of the classes, and unknown ones where these say something."""
@@ -212,7 +219,7 @@ class _Inference:
         if bool(self._told_by_unknown()[labels].any()):
             telling = self.checking.cells(states, labels, self.rank, CELLS_TELLING)
             return Problem(self.pictures, states, self.text[labels], base_rates, self.landmarks, telling)
-        shift = self.checking.known_rates[labels] - base_rates
+        shift = self.known_rates[labels] - base_rates
         return Problem(self.pictures, states, self.text[labels], base_rates, self.landmarks, shift=shift)
 
     def _told_by_unknown(self) -> Tensor:
