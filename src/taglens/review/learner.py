@@ -62,7 +62,7 @@ def _choices(run: Path) -> Mapping[str, Any] | None:
 
 
 class Learner:
-    """Fits again what changed: only classes with other labels than at the last fit, by the run's own choices.
+    """Fits again what changed: classes with other labels than at the last fit, by the run's own choices; of tags alone all classes.
 
     Args:
         method: the run's head, which stays as it is.
@@ -95,6 +95,8 @@ class Learner:
             self._values = np.full(seen.shape, np.int8(-2))
             self._probabilities, self._deviations = np.zeros(seen.shape, np.float32), np.zeros(seen.shape, np.float32)
         changed = np.flatnonzero((seen.values != self._values).any(0))
+        if len(changed) and self._choices["checked"]["ratio"] is None:
+            changed = np.arange(seen.shape[1])  # of tags alone all classes together say how they came about, which answers change
         if len(changed):
             self._fit(seen.values[:, changed], changed)
             self._values = seen.values.copy()

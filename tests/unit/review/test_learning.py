@@ -2,11 +2,12 @@
 
 import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
-from test_review_api import TOKEN, session_in
+from test_review_api import CLASSES, TOKEN, session_in
 from test_review_api import folder as folder  # the fixture
 
 from taglens.cli.main import main
@@ -16,6 +17,7 @@ from taglens.labels.states import PartialLabels
 from taglens.labels.table import LabelTable
 from taglens.recognizer import Recognizer
 from taglens.review.app import review_app
+from taglens.review.learner import Learner as Learner_
 from taglens.review.learner import find_learner
 from taglens.review.learning import FITS, Learned, LiveLearning
 from taglens.review.pictures import ReviewPictures
@@ -187,6 +189,27 @@ def test_a_real_run_learns_from_truthful_answers(run, half, tmp_path):
     anew = whole(PartialLabels(np.where(session.state.given | answered, labels, np.int8(-1))), answered)
     step = learning._learn(PartialLabels(np.where(session.state.given | answered, labels, np.int8(-1))), answered)
     assert np.abs(anew.probabilities - step.probabilities).mean() < 0.01, "classes fitted one after the other or all at once"
+
+
+@pytest.mark.parametrize(("ratio", "fitted"), [(1.0, [[0, 1, 2], [1]]), (None, [[0, 1, 2], [0, 1, 2]])], ids=["known absent", "tags alone"])
+def test_only_classes_with_new_answers_are_fitted_again(ratio, fitted, monkeypatch):
+    came = []
+
+    def fit(learner, values, columns):
+        came.append(columns.tolist())
+        learner._found = {"tags_alone_classes": []}
+
+    monkeypatch.setattr(Learner_, "_fit", fit)
+    features = SimpleNamespace(kept=np.arange(4))
+    learner = Learner_(None, {"checked": {"ratio": ratio}}, lambda: features, CLASSES, None)
+    values = np.full((4, 3), -1, np.int8)
+    values[:2, :2] = [[1, 0], [0, 1]]
+    nothing = np.zeros(values.shape, bool)
+    for cell in (None, (3, 1), None):
+        if cell is not None:
+            values[cell] = 1
+        learner(PartialLabels(values.copy()), nothing)
+    assert came == fitted
 
 
 def test_a_method_without_an_exact_head_says_why_it_does_not_learn(folder):
