@@ -110,7 +110,7 @@ def _serve(review: "ReviewConfig", config: Review) -> int:
     from taglens.recognizer import Recognizer
     from taglens.review.app import serve_review
     from taglens.review.pictures import ReviewPictures
-    from taglens.review.start import one_at_a_time, open_review
+    from taglens.review.start import one_at_a_time, open_review, train_again
     from taglens.web.hosts import is_loopback
     from taglens.web.server import listen
 
@@ -122,7 +122,9 @@ def _serve(review: "ReviewConfig", config: Review) -> int:
             warn(f"everybody who can reach {config.host} can see the pictures and answer")
         pictures = ReviewPictures(session.state.table, recognizer)
         learning = _learning(review, recognizer, session)
-        serve_review(session, pictures, listening, config.host, lambda url: _ready(url, config.browser), learning)
+        # a method trained by gradient listens for Ctrl-C, which only the main thread can
+        train = partial(train_again, config.run) if learning is not None else None
+        serve_review(session, pictures, listening, config.host, lambda url: _ready(url, config.browser), learning, train)
         _farewell(session, config)
     return 0
 

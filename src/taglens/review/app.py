@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, Query
@@ -57,19 +58,30 @@ class ExportBody(BaseModel):
     """Writing the table."""
 
     conflicts: Prefer = "stop"
+    train: bool = False
+    """Also train a new run on what was written."""
 
 
 def review_app(
-    session: ReviewSession, pictures: ReviewPictures, *, token: str, hosts: list[str], learning: LiveLearning | None = None
+    session: ReviewSession,
+    pictures: ReviewPictures,
+    *,
+    token: str,
+    hosts: list[str],
+    learning: LiveLearning | None = None,
+    train: Callable[[Path], Path] | None = None,
 ) -> FastAPI:
-    """Return the application; ``token`` must come with every POST, ``hosts`` are the names it may be called by."""
+    """Return the application; ``token`` must come with every POST, ``hosts`` are the names it may be called by.
+
+    ``learning`` and ``train`` are what learns from the answers and what trains a new run on the exported table, where something does.
+    """
     app = page_app("TagLens review", token=token, hosts=hosts)
     views = ReviewViews(session, learning)
     _add_reading(app, views, token)
     add_pictures(app, pictures, views.images)
     _add_heat(app, views, pictures)
     add_answering(app, session, views)
-    _add_writing(app, session, views)
+    _add_writing(app, session, views, Exporter(session, train))
     return app
 
 
@@ -80,6 +92,7 @@ def serve_review(
     host: str,
     ready: Callable[[str], None],
     learning: LiveLearning | None = None,
+    train: Callable[[Path], Path] | None = None,
 ) -> None:
     """Serve the page until Ctrl-C or a termination signal; running requests are finished first.
 
@@ -90,8 +103,9 @@ def serve_review(
         host: the name that was asked for; browsers may use it.
         ready: gets the address as soon as connections are accepted.
         learning: learns from the answers; None: nothing does.
+        train: trains a new run on the exported table and returns its folder; None: nothing does.
     """
-    app = review_app(session, pictures, token=new_token(), hosts=allowed_hosts(host), learning=learning)
+    app = review_app(session, pictures, token=new_token(), hosts=allowed_hosts(host), learning=learning, train=train)
     serve_until_stopped(app, listening, ready, finish=SHUTDOWN_SECONDS)
 
 
@@ -143,7 +157,7 @@ def _add_heat(app: FastAPI, views: ReviewViews, pictures: ReviewPictures) -> Non
         return jpeg(pictures.heat(row, column, checked_size(size)))
 
 
-def _add_writing(app: FastAPI, session: ReviewSession, views: ReviewViews) -> None:
+def _add_writing(app: FastAPI, session: ReviewSession, views: ReviewViews, exporter: Exporter) -> None:
     @app.post("/api/bulk")
     def accept(body: BulkBody) -> dict[str, Any]:
         for image in body.images:
@@ -153,11 +167,9 @@ def _add_writing(app: FastAPI, session: ReviewSession, views: ReviewViews) -> No
         )
         return views.standing()
 
-    exporter = Exporter(session)
-
     @app.post("/api/export")
     def export(body: ExportBody) -> dict[str, Any]:
-        exporter.start(body.conflicts)
+        exporter.start(body.conflicts, body.train)
         return exporter.standing()
 
     @app.get("/api/export")

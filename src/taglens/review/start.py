@@ -26,7 +26,7 @@ from taglens.review.merge import Merge, Prefer, merge, require_answered
 from taglens.review.session import ReviewFiles, ReviewSession, now, write_merged
 from taglens.review.state import ReviewState
 from taglens.runs.config import DataConfig, RunConfig
-from taglens.runs.folder import find_config
+from taglens.runs.folder import find_config, read_config
 from taglens.runs.tag_guarantees import weights_hash
 from taglens.training.config import TrainConfig
 
@@ -203,6 +203,21 @@ def retrain_command(run: Path, table: Path) -> str:
     config = find_config(run)
     words = ["taglens", "train", str(table), "--out", str(_next_name(run))]
     return shlex.join([*words, *(() if config is None else _options(config))])
+
+
+def train_again(run: Path, table: Path) -> Path:
+    """Train a new run on the exported table with the settings of ``run``, as :func:`retrain_command` would, and return its folder.
+
+    Raises:
+        TagLensError: the table, its pictures or the settings cannot be used.
+    """
+    from taglens.runs.train import train_run
+
+    config = read_config(run)
+    data = dataclasses.replace(config.data, data=str(table), options=DataOptions())
+    out = _next_name(run)
+    train_run(dataclasses.replace(config, data=data, known=None), out, progress=False, say=lambda line: None)
+    return out
 
 
 def _home(data: str) -> tuple[Path, str, str]:

@@ -21,7 +21,7 @@ from taglens.review.learner import Learner as Learner_
 from taglens.review.learner import find_learner
 from taglens.review.learning import FITS, Learned, LiveLearning
 from taglens.review.pictures import ReviewPictures
-from taglens.review.start import ReviewConfig, open_review, stored_features
+from taglens.review.start import ReviewConfig, open_review, stored_features, train_again
 from taglens.review.state import ANSWERED
 from tests.mean_colour import MeanColour
 
@@ -143,6 +143,11 @@ def test_the_question_that_a_page_shows_stays_while_the_order_changes(folder, le
     assert client.post("/api/queue", json=ask | {"shown": [99, 0]}).status_code == 404
 
 
+def write_answers_of(session):
+    session.export()
+    return session.files.out
+
+
 @pytest.fixture(scope="module")
 def half(tmp_path_factory):
     folder = tmp_path_factory.mktemp("scenes")
@@ -188,6 +193,9 @@ def test_a_real_run_learns_from_truthful_answers(run, half, tmp_path):
     whole = find_learner(run, recognizer, table, lambda: stored_features(review, recognizer, table), None)[0]
     anew = whole(PartialLabels(np.where(session.state.given | answered, labels, np.int8(-1))), answered)
     step = learning._learn(PartialLabels(np.where(session.state.given | answered, labels, np.int8(-1))), answered)
+    again = train_again(run, write_answers_of(session))
+    assert again.name == "run-2"
+    assert LabelTable.read(again / "labels.parquet").labels.known.sum() == known.sum() + 12, "the table's labels and the answers"
     assert np.abs(anew.probabilities - step.probabilities).mean() < 0.01, "classes fitted one after the other or all at once"
 
 

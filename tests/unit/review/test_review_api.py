@@ -233,6 +233,30 @@ def test_export_merges_into_the_table_as_it_is_now(client, folder):
     assert exported.origins[exported.origin_index[0, 0]].kind == "reviewed"
 
 
+def test_the_page_can_train_a_new_run_on_what_it_wrote(folder):
+    session, trained = session_in(folder), []
+    app = review_app(
+        session,
+        ReviewPictures(session.state.table, MeanColour()),
+        token=TOKEN,
+        hosts=["127.0.0.1"],
+        train=lambda table: trained.append(table) or folder / "run-2",
+    )
+    client = TestClient(app, base_url="http://127.0.0.1:8014", headers={"x-taglens-token": TOKEN})
+    assert client.get("/api/export").json()["trains"]
+    client.post("/api/export", json={"train": True})
+    while (told := client.get("/api/export").json())["state"] == "running":
+        time.sleep(0.01)
+    assert (told["state"], told["run"]) == ("done", str(folder / "run-2"))
+    assert trained == [folder / "labels.reviewed.csv"]
+
+
+def test_a_page_that_cannot_train_says_so(client):
+    assert not client.get("/api/export").json()["trains"]
+    refused = client.post("/api/export", json={"train": True})
+    assert (refused.status_code, "run the command in a terminal" in refused.json()["detail"]) == (400, True)
+
+
 def test_export_of_a_table_edited_meanwhile_asks_first(client, folder):
     reply(client, 0, 0)
     text = (folder / "labels.csv").read_text().replace("0.png,,", "0.png,0,")

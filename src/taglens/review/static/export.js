@@ -6,15 +6,17 @@ import { count, element, plural, toast } from "./dom.js";
 export function exportView(session) {
   const result = element("div", { class: "result", role: "status" });
   const facts = element("p", {});
-  const write = (conflicts) => async () => {
+  const train = element("button", { type: "button", class: "tool", hidden: true }, "Write the table and save as a new run");
+  const write = (conflicts, training = false) => async () => {
     if (waiting()) return toast(`${plural(waiting(), "answer")} not yet stored; try again when they are`);
-    const response = await post("/api/export", { conflicts });
+    const response = await post("/api/export", { conflicts, train: training });
     const found = await response.json();
     return response.ok ? follow(found) : result.replaceChildren(...refused(found));
   };
 
   // The server writes in the background; this page may be left meanwhile, and says how it stands when it is opened again.
   async function follow(found) {
+    train.hidden = !found.trains;
     while (found.state === "running") {
       result.replaceChildren(element("p", {}, `${found.stage} … ${Math.round(found.seconds)} s`), element("progress", { "aria-label": "Export" }));
       await new Promise((resolve) => setTimeout(resolve, 400));
@@ -27,6 +29,7 @@ export function exportView(session) {
   const written = (found) => [
     element("p", { class: "good" }, `Wrote ${found.file} with ${plural(found.applied, "reviewed label")}.`),
     element("p", { class: "hint" }, `Who said what: ${found.answers}`),
+    found.run ? element("p", { class: "good" }, `Trained the new run ${found.run}; review with it, and it asks better questions.`) : null,
     found.notes.length ? element("pre", {}, found.notes.join("\n")) : null,
   ].filter(Boolean);
 
@@ -45,6 +48,7 @@ export function exportView(session) {
       : []),
   ];
 
+  train.addEventListener("click", write("stop", true));
   read("/api/session")
     .then(({ progress }) => (facts.textContent = `${count(progress.answered)} labels answered, ${count(progress.skipped)} skipped.`))
     .catch((error) => toast(error.message));
@@ -61,6 +65,7 @@ export function exportView(session) {
     element("h2", {}, "2. Train on it"),
     element("p", { class: "hint" }, "Run this in a terminal, then review with the new run: it asks better questions."),
     command(session.retrain),
+    train,
     element("p", { class: "hint" }, "Every answer is in the journal already: ", element("code", {}, session.journal)),
   );
   read("/api/export")
