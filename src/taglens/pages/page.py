@@ -6,8 +6,10 @@ from functools import cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from taglens.version import VERSION
+from taglens.visible import visible
 
 SCORES = ("mAP", "mAP_interpolated", "CF1", "OF1", "CF1_thresholds", "OF1_thresholds", "CP", "CR", "OP", "OR", "CF1_top3", "OF1_top3")
 
@@ -52,7 +54,13 @@ def display_name(name: str) -> str:
 @cache
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("taglens.pages"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=PackageLoader("taglens.pages"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        # a name that turns the direction of text would read as another; markup is our own
+        finalize=lambda value: visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
     )
     environment.filters["score"] = lambda value: "–" if value is None else f"{value:.1f}"
     environment.filters["signed"] = lambda value: f"{value:+.1f}".replace("-", "−")
