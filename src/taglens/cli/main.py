@@ -56,8 +56,8 @@ Your own pictures, from the table to the tags:
   $ taglens complete runs/mine labels.csv --out done/labels.csv
   $ taglens review runs/mine done/labels.csv
 
-Everywhere: --debug shows where an error came from; --plugin MODULE adds methods,
-losses, backbones and readers of your own. This is TagLens {VERSION}."""
+Everywhere: --debug shows where an error came from; --plugin MODULE adds
+methods, losses, backbones and readers. This is TagLens {VERSION}."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
