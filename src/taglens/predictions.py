@@ -40,10 +40,11 @@ class Predictions(NDArrayOperatorsMixin):
         """The tags of each picture, most probable first."""
         return [[self.classes[column] for column in tag_columns(row, self.thresholds)] for row in self.probabilities]
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(picture, label)."""
-        return self.probabilities.shape
+    def __getattr__(self, name: str) -> Any:
+        """Return what the array of probabilities has: shape, mean, argmax ..."""
+        if name.startswith("_") or name == "probabilities":
+            raise AttributeError(f"Predictions has no {name!r}")
+        return getattr(self.probabilities, name)
 
     def __len__(self) -> int:
         return len(self.probabilities)

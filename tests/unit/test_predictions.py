@@ -1,5 +1,7 @@
 """Predictions in Python: an array to arrays, tags and frames to people, and nothing of a name runs in a notebook."""
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -34,6 +36,9 @@ def test_it_counts_as_the_array_of_its_probabilities():
         (np.stack(list(MADE)), plain),
         (np.concatenate([MADE, MADE]), np.concatenate([plain, plain])),
         (np.array(MADE, dtype=np.float64), plain.astype(np.float64)),
+        (MADE.mean(0), plain.mean(0)),
+        (MADE.T.argmax(0), plain.T.argmax(0)),
+        (copy.copy(MADE).probabilities, plain),
     ]:
         np.testing.assert_array_equal(found, expected)
     changed = np.array(MADE, copy=True)
