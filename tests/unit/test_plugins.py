@@ -176,8 +176,9 @@ def test_plugins_are_taken_out_of_the_line(line, left, named):
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     backbone = load_backbone("tiny")
-    Recognizer.create(backbone, "zero_shot", method_config("zero_shot")(), ("a", "b"), ("a", "b")).save(tmp_path_factory.mktemp("run"))
-    return tmp_path_factory.getbasetemp() / "run0"
+    folder = tmp_path_factory.mktemp("stranger") / "run"
+    Recognizer.create(backbone, "zero_shot", method_config("zero_shot")(), ("a", "b"), ("a", "b")).save(folder)
+    return folder
 
 
 @pytest.mark.parametrize("name", ["evil", "evil:Method", "os", "__main__"])

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from taglens.cli.main import main
 from taglens.errors import TableError
+from taglens.labels.files.options import TableOptions
+from taglens.labels.files.tables import read_table
 from taglens.labels.files.thresholds import read_thresholds, write_thresholds
 from taglens.labels.origins import Origin
 from taglens.labels.states import PartialLabels
@@ -82,7 +84,9 @@ def test_a_table_for_spreadsheets_reads_back(tmp_path_factory, table, form):
     table.write(path, form=form, for_spreadsheets=True)
     with path.open(encoding="utf-8", newline="") as file:
         assert not [cell for row in csv.reader(file) for cell in row if COMPUTED.search(cell)]
-    assert LabelTable.read(path) == table
+    # names such as '+=' that come again could be tags between plus signs, which reading asks about
+    options = TableOptions(tag_separator="bar" if form == "tags" else None)
+    assert read_table(path, options=options) == table
 
 
 def test_a_table_that_is_not_guarded_keeps_its_apostrophes(tmp_path):

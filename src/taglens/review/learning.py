@@ -52,11 +52,10 @@ class LiveLearning:
         self._fits: list[tuple[int, dict[str, Any]]] = []
 
     def answered(self, cells: int = 1) -> None:
-        """Hear of answers; begin a fit if it is time."""
+        """Hear of answers; begin a fit if there are enough, which rests first where the last one ended a moment ago."""
         with self._lock:
             self._waiting += cells
-            rested = not self._fits or time.monotonic() - self._ended >= self._seconds
-            if self._running or self._failed or self._waiting < self._every or not rested:
+            if self._running or self._failed or self._waiting < self._every:
                 return
             self._running, self._waiting = True, 0
         threading.Thread(target=self._run, name="learning", daemon=True).start()
@@ -81,6 +80,17 @@ class LiveLearning:
         return len(scores) == FITS and max(scores) - min(scores) < LEVEL
 
     def _run(self) -> None:
+        """Fit until fewer answers wait than a fit is worth."""
+        while True:
+            time.sleep(max(0.0, self._ended + self._seconds - time.monotonic()) if self._fits else 0.0)
+            self._fit()
+            with self._lock:
+                if self._failed or self._waiting < self._every:
+                    self._running = False
+                    return
+                self._waiting = 0
+
+    def _fit(self) -> None:
         start = time.monotonic()
         state = self._session.state
         with self._session.lock:
@@ -94,7 +104,6 @@ class LiveLearning:
         except Exception as error:  # the review goes on as without learning, and says so
             failed = f"{type(error).__name__}: {error}"
         with self._lock:
-            self._running, self._failed = False, failed
-            self._ended, self._seconds = time.monotonic(), time.monotonic() - start
+            self._failed, self._ended, self._seconds = failed, time.monotonic(), time.monotonic() - start
             if learned is not None and not failed:
                 self._fits.append((int(answered.sum()), learned.numbers))
