@@ -56,4 +56,9 @@ def __getattr__(name: str) -> Any:
         from taglens.version import VERSION
 
         return VERSION
-    return _find(name)
+    try:
+        return _find(name)
+    except ModuleNotFoundError as error:
+        from taglens.extras import missing_words
+
+        raise ModuleNotFoundError(missing_words(error) or str(error), name=error.name) from error

@@ -81,6 +81,12 @@ def _main(words: list[str]) -> int:
                 return run(config)
     except TagLensError as error:
         return _refused(error, words)
+    except ModuleNotFoundError as error:
+        from taglens.extras import missing_words
+
+        if (said := missing_words(error)) is None:
+            raise
+        return _refused(TagLensError(said).with_traceback(error.__traceback__), words)
     except KeyboardInterrupt as interruption:
         from taglens.cli.console import show_interruption
 
