@@ -10,6 +10,8 @@ from taglens.completion.sampling import Ratio, find_ratio, odds_ratio
 from taglens.completion.scores import CellScores
 from taglens.labels.states import NEGATIVE, POSITIVE, UNKNOWN
 
+MOST_ODDS = 1000.0
+"""Odds ratios beyond this are not told as numbers."""
 WAY_OUT = (
     "answer a random sample of the cells that would be filled (`taglens complete --guarantee audit`, then `taglens audit`), know more "
     "labels, or name the odds ratio that the guarantee must survive (`--robust 3`)"
@@ -86,6 +88,8 @@ def _words(ratio: Ratio, odds: float) -> str:
 
 
 def _odds_words(odds: float) -> str:
+    if odds > MOST_ODDS:  # as many digits as one likes, and no meaning
+        return "nearly every present cell may be known already, so that no odds can be named for the unknown ones"
     return f"the odds of being wrong are taken to be at most {odds:.2f} times as high among unknown cells as among known ones"
 
 

@@ -22,6 +22,9 @@ Group = TypeVar("Group")
 STEP = 1.05
 """Each set of the sequence holds so many times the cells of the one before."""
 
+MOST_NEEDED = 1_000_000
+"""Numbers of known cells beyond this are not told: they say nothing to anybody."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Guarantee:
@@ -154,7 +157,10 @@ def _sequence(ranked: NDArray[np.float64], first: int, target: float, most: int)
 def _too_few(cells: Cells, target: float, confidence: float) -> str:
     known = int(cells.sampled.sum())
     needed = int(np.ceil(np.log(1 - confidence) / np.log(target))) if target < 1 else None
-    wanted = "no sample shows that all are right" if needed is None else f"at least {needed} known cells are needed even if all are right"
+    if needed is None or needed > MOST_NEEDED:
+        wanted = "no sample that anybody would label shows that so many are right"
+    else:
+        wanted = f"at least {needed:,} known cells are needed even if all are right"
     return f"too few known labels ({known:,}): {wanted}"
 
 
