@@ -337,6 +337,21 @@ def test_a_file_that_changed_a_moment_ago_is_not_believed(tmp_path: Path, monkey
     assert stamp_of(tmp_path / "a.bin") is not None
 
 
+@pytest.mark.parametrize("days", [-400, 400], ids=["back", "ahead"])
+def test_a_clock_that_jumps_makes_no_changed_file_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, days: int) -> None:
+    """Written over with the same size and time of writing while this process sees another year."""
+    path, jumped = tmp_path / "a.bin", time.time_ns() + days * 86_400 * 10**9
+    path.write_text("1")
+    written = path.stat().st_mtime_ns
+    monkeypatch.setattr(time, "time_ns", lambda: jumped)
+    before = stamp_of(path)
+    time.sleep(0.02)  # the file system's clock ticks
+    path.write_text("2")
+    os.utime(path, ns=(written, written))
+    assert before is not None
+    assert stamp_of(path) != before
+
+
 def test_a_restored_folder_is_read_but_not_computed_and_asks_for_no_space(
     backbone: Backbone, paths: list[Path], tmp_path: Path, encoded: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:

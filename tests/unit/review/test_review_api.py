@@ -222,6 +222,16 @@ def test_classes_and_pictures(client):
     assert [cell["class"] for cell in client.get("/api/pictures/3/cells").json()["cells"]] == ["red", "green", "blue"]
 
 
+def test_a_clock_that_goes_back_changes_no_order(folder, monkeypatch):
+    """The last answer on the disk counts, whatever time it says."""
+    session = session_in(folder)
+    for action, reply, time_ in (("action-0001", "yes", "2026-11-27T10:00:00Z"), ("action-0002", "no", "1999-01-01T00:00:00Z")):
+        monkeypatch.setattr("taglens.review.session.now", lambda time_=time_: time_)
+        assert session.answer(action, 0, [0], reply, "tab-0001")
+    assert session.earlier((0, 0)) == "no"
+    assert session_in(folder).earlier((0, 0)) == "no", "and after a restart"
+
+
 def test_export_merges_into_the_table_as_it_is_now(client, folder):
     reply(client, 0, 0)
     with (folder / "labels.csv").open("a") as table:
