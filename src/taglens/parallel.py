@@ -64,6 +64,23 @@ def decode_ahead(
         pool.shutdown(wait=False, cancel_futures=True)
 
 
+def readable(
+    decoded: Iterable[tuple[Source, NDArray[Number] | PictureError]], skip: Callable[[Source, PictureError], None] | None = None
+) -> Iterator[tuple[Source, NDArray[Number]]]:
+    """Yield what :func:`decode_ahead` could decode; tell ``skip`` of the others.
+
+    Raises:
+        PictureError: a picture cannot be read, and there is no ``skip``.
+    """
+    for source, picture in decoded:
+        if not isinstance(picture, PictureError):
+            yield source, picture
+        elif skip is None:
+            raise picture
+        else:
+            skip(source, picture)
+
+
 def _picture_or_error(future: "Future[NDArray[Number]]") -> NDArray[Number] | PictureError:
     try:
         return future.result()

@@ -6,11 +6,13 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from taglens.errors import TagLensError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 VARIABLE = "TAGLENS_PLUGINS"
 """The modules that the user named, for the processes that this one starts; separated like the entries of PATH."""
@@ -59,10 +61,12 @@ class Registry(MutableMapping[str, Value]):
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
-    def _installed(self) -> dict[str, EntryPoint]:
+    def _installed(self) -> "dict[str, EntryPoint]":
+        from importlib.metadata import entry_points  # here: half of the time that the overview of all commands takes
+
         return {point.name: point for point in entry_points(group=self.group)}
 
-    def _loaded(self, point: EntryPoint) -> Value:
+    def _loaded(self, point: "EntryPoint") -> Value:
         """Import what an installed package declares.
 
         Raises:

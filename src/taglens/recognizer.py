@@ -21,11 +21,11 @@ from taglens.backbones.choices import MapChoice
 from taglens.backbones.openclip import load_backbone
 from taglens.backbones.sources import resolve
 from taglens.datasets.given import GivenPicture, each_picture, given_picture, picture_name
-from taglens.errors import PictureError, RunError
+from taglens.errors import RunError
 from taglens.labels.files.thresholds import THRESHOLDS, read_thresholds
 from taglens.methods import Classifier, Method, MethodConfig, Setting, stored_config
 from taglens.outputs import atomic_path, read_object, write_json
-from taglens.parallel import decode_ahead
+from taglens.parallel import decode_ahead, readable
 from taglens.predictions import Predictions
 from taglens.prompts.templates import ensemble
 from taglens.shapes import Attention, Features
@@ -180,11 +180,9 @@ class Recognizer:
         transform = self.backbone.transform
         named = ((one, picture_name(one, number)) for number, one in enumerate(each_picture(pictures)))
         decoded = decode_ahead(named, lambda pair: transform(given_picture(pair[0], transform, pair[1])), ahead=2 * batch)
-        while part := list(islice(decoded, batch)):
-            for _, came in part:
-                if isinstance(came, PictureError):
-                    raise came
-            yield np.stack([came for _, came in part if not isinstance(came, PictureError)]), [name for (_, name), _ in part]
+        pairs = readable(decoded)
+        while part := list(islice(pairs, batch)):
+            yield np.stack([pixels for _, pixels in part]), [name for (_, name), _ in part]
 
     def save(self, folder: Path, *, force: bool = False) -> None:
         """Write recognizer.json and weights.safetensors, each in one step; thresholds.csv, which would outdo them, is removed.

@@ -14,7 +14,6 @@ from taglens.cli.options import Device, ReadOptions, Run, device_name, meant, re
 from taglens.completion.config import CompleteConfig, Targets
 from taglens.datasets.pictures import OnBadImage
 from taglens.datasets.source import DataOptions
-from taglens.errors import TagLensError
 
 if TYPE_CHECKING:
     from taglens.completion.complete import Completion
@@ -50,11 +49,9 @@ class Complete(CompleteConfig):
 def run(config: Complete) -> int:
     """Complete, write and print what is guaranteed."""
     require_run(config.run)
-    try:
-        import cleanlab  # noqa: F401
-        import scipy  # noqa: F401
-    except ImportError as error:
-        raise TagLensError(f"taglens complete needs {error.name}: pip install 'taglens[complete]'") from error
+    import cleanlab  # noqa: F401  # now rather than after an hour
+    import scipy  # noqa: F401
+
     from taglens.completion.complete import complete_table
     from taglens.completion.earlier import STATEMENT
     from taglens.completion.report import require_free, write_completion

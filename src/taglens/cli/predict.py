@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from taglens.cli.console import progress, results_stream, say, warn
-from taglens.cli.guaranteed import guaranteed_threshold, require_share
+from taglens.cli.guaranteed import guaranteed_threshold, guarantees_of_run, require_share
 from taglens.cli.options import Device, Run, device_name, require_free, require_run
 from taglens.datasets.files import list_pictures, passed_over_words
 from taglens.datasets.pictures import OnBadImage
@@ -176,5 +176,5 @@ def _thresholds(recognizer: "Recognizer", config: Predict) -> "NDArray[np.float6
 
     threshold = config.threshold
     if config.precision is not None:
-        threshold = guaranteed_threshold(config.run, config.precision, device_name(config.device))
+        threshold = guaranteed_threshold(guarantees_of_run(config.run, device_name(config.device)), config.precision)
     return np.broadcast_to(np.asarray(recognizer.thresholds if threshold is None else threshold, np.float64), len(recognizer.classes))

@@ -8,8 +8,9 @@ from typing import Annotated
 import tyro
 
 from taglens.cli.console import say, warn
-from taglens.cli.guaranteed import guaranteed_threshold, require_share
+from taglens.cli.guaranteed import guaranteed_threshold, guarantees_of_file, guarantees_of_run, require_share
 from taglens.cli.loading import say_what_loads
+from taglens.cli.options import device_name
 from taglens.errors import TagLensError
 from taglens.serve.options import ServeOptions
 
@@ -52,6 +53,7 @@ def run(config: Serve) -> int:
     import numpy as np
 
     from taglens.inference.model import load_model
+    from taglens.runtime.predictor import OnnxPredictor
     from taglens.serve.app import serve_predictions
     from taglens.web.hosts import allowed_hosts, is_loopback
     from taglens.web.server import listen
@@ -63,7 +65,11 @@ def run(config: Serve) -> int:
     say_what_loads(config.model)
     model = load_model(config.model, text=True)
     if config.precision is not None:
-        model.thresholds = np.full(len(model.classes), guaranteed_threshold(config.model, config.precision, "auto"))
+        if isinstance(model, OnnxPredictor):
+            found = guarantees_of_file(config.model, model)
+        else:
+            found = guarantees_of_run(config.model, device_name("auto"))
+        model.thresholds = np.full(len(model.classes), guaranteed_threshold(found, config.precision))
     listening = listen(config.host, config.port)
     serve_predictions(model, listening, config.options, key=key, hosts=hosts, ready=lambda url: say(f"serving {config.model} at {url}"))
     return 0

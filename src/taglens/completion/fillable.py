@@ -28,7 +28,7 @@ def count_fillable(
         classes: names.
         probabilities: (image, label), known cells without their own state.
         labels: (image, label).
-        reviewed: (image, label) known cells that somebody was asked about, so that they are no random sample.
+        reviewed: (image, label) known cells that somebody was asked about or that follow from others, so that they are no random sample.
         checked: how the labels came about, as the exact head found it.
     """
     if not labels.unknown.any() or not labels.known.any():

@@ -53,6 +53,11 @@ def given_picture(given: GivenPicture, transform: PictureTransform, name: str) -
     if isinstance(given, PathLike | str | bytes | bytearray):
         source = given if isinstance(given, str) else bytes(given) if isinstance(given, bytes | bytearray) else fspath(given)
         return transform.open(source, name=name)
+    return opened_picture(given, name)
+
+
+def opened_picture(given: Image.Image | ArrayLike, name: str) -> Image.Image:
+    """Return what is no file as RGB: a picture that Pillow opened, an array or a tensor; as :func:`given_picture` does."""
     if isinstance(given, Image.Image):
         return rgb_picture(given, name)
     return rgb_picture(Image.fromarray(*_pixels(given, name)), name)

@@ -18,7 +18,7 @@ from taglens.features.digests import content_digest
 from taglens.features.extract import StoredFeatures, progress_bar
 from taglens.features.in_memory import MemoryStore
 from taglens.features.pipeline import WorkerPlan, encode_pixels
-from taglens.parallel import decode_ahead
+from taglens.parallel import decode_ahead, readable
 
 logger = logging.getLogger(__name__)
 
@@ -40,32 +40,28 @@ def encode_pictures(
     """
     transform = backbone.transform
 
-    def decode(named: tuple[str, GivenPicture]) -> NDArray[np.uint8]:
-        picture = given_picture(named[1], transform, named[0])
+    def decode(numbered: tuple[int, tuple[str, GivenPicture]]) -> NDArray[np.uint8]:
+        name, given = numbered[1]
+        picture = given_picture(given, transform, name)
         seed = content_digest(picture.tobytes())
         return np.stack([np.asarray(transform.resized(picture_view(picture, view, seed))) for view in range(views)])
 
+    def skip(numbered: tuple[int, tuple[str, GivenPicture]], error: PictureError) -> None:
+        skipped.append((Path(numbered[1][0]), str(error)))
+
     plan, turns = WorkerPlan.for_machine(backbone.device), threading.Semaphore(1)
-    decoded = decode_ahead(pictures, decode, ahead=4 * plan.batch)
     kept: list[int] = []
     skipped: list[tuple[Path, str]] = []
     values: list[NDArray[np.float16]] = []
     contents: list[bytes] = []
+    decoded = readable(decode_ahead(enumerate(pictures), decode, ahead=4 * plan.batch), None if on_bad == "error" else skip)
     with progress_bar(progress) as bar:
         task = bar.add_task("reading pictures", total=None, rate="")
         while part := list(islice(decoded, 4 * plan.batch)):
-            pixels: list[NDArray[np.uint8]] = []
-            for (name, _), came in part:
-                if isinstance(came, PictureError) and on_bad == "error":
-                    raise came
-                if isinstance(came, PictureError):
-                    skipped.append((Path(name), str(came)))
-                else:
-                    kept.append(len(kept) + len(skipped))
-                    pixels.extend(came)
-            contents += [content_digest(one.tobytes()) for one in pixels]
-            if pixels:
-                values.append(encode_pixels(pixels, backbone, turns, plan.batch))
+            kept += [number for (number, _), _ in part]
+            pixels = [view for _, seen in part for view in seen]
+            contents += [content_digest(view.tobytes()) for view in pixels]
+            values.append(encode_pixels(pixels, backbone, turns, plan.batch))
             bar.advance(task, len(part))
     if skipped:
         logger.warning("%d of %d pictures cannot be used and are left out", len(skipped), len(kept) + len(skipped))

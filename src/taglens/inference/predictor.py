@@ -12,7 +12,7 @@ from torch import Tensor
 
 from taglens.datasets.pictures import OnBadImage
 from taglens.errors import PictureError
-from taglens.parallel import decode_ahead
+from taglens.parallel import decode_ahead, readable
 
 if TYPE_CHECKING:
     from taglens.recognizer import Recognizer
@@ -77,22 +77,11 @@ def predict_pictures(
     def decode(path: Path) -> Pixels:
         return transform(transform.open(path))
 
+    skip = None if on_bad == "error" else on_skip or (lambda path, error: None)
     decoded = decode_ahead(paths, decode, ahead=2 * batch, threads=threads)
-    for chosen in _batches(_readable(decoded, on_bad, on_skip), batch):
+    for chosen in _batches(readable(decoded, skip), batch):
         paths_of, pixels = [path for path, _ in chosen], np.stack([array for _, array in chosen])
         yield from _predict_batch(recognizer, paths_of, pixels, maps=maps, uncertainty=uncertainty)
-
-
-def _readable(
-    decoded: Iterable[tuple[Path, Pixels | PictureError]], on_bad: OnBadImage, on_skip: Callable[[Path, PictureError], None] | None
-) -> Iterator[tuple[Path, Pixels]]:
-    for path, picture in decoded:
-        if not isinstance(picture, PictureError):
-            yield path, picture
-        elif on_bad == "error":
-            raise picture
-        elif on_skip is not None:
-            on_skip(path, picture)
 
 
 def _batches(pictures: Iterable[tuple[Path, Pixels]], size: int) -> Iterator[list[tuple[Path, Pixels]]]:

@@ -18,6 +18,7 @@ from taglens.labels.files.tags import written_tag
 from taglens.labels.states import POSITIVE
 from taglens.metrics.threshold import reached
 from taglens.outputs import atomic_path
+from taglens.predictions import DEVIATION
 from taglens.spreadsheets import guarded, marked
 
 # One row group of a Parquet file: large enough to compress, small enough for memory with thousands of classes.
@@ -100,7 +101,7 @@ def _columns(classes: Sequence[str], uncertainty: bool) -> list[str]:
     """Return the names of the columns with numbers."""
     if not uncertainty:
         return list(classes)
-    names = [f"{name} (deviation)" for name in classes]
+    names = [name + DEVIATION for name in classes]
     twice = next((name for name in names if name in classes), None)
     if twice is not None:
         raise OutputError(f"the class {twice!r} has the name of another one's column of deviations; choose --format jsonl")

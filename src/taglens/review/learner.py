@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 MOST_SECONDS = 60.0
 """A table whose fit is expected to take longer is reviewed without learning."""
 Fillable = Callable[[NDArray[np.float32], PartialLabels, NDArray[np.bool_], Mapping[str, Any]], Any]
-"""From probabilities, labels, which of them were answered here, and how the labels came about: what could be filled now, for the page."""
+"""From probabilities, labels, which are no random sample (answered, implied) and how they came about: what could be filled now."""
 
 
 def find_learner(
@@ -50,7 +50,7 @@ def find_learner(
     expected = expected_costs(table.labels).head_seconds
     if expected > MOST_SECONDS:
         return None, f"a fit of this table takes about {expected:.0f} s, so this review does not learn while you answer"
-    return Learner(recognizer.method, choices, features, table.classes, fillable), ""
+    return Learner(recognizer.method, choices, features, table, fillable), ""
 
 
 def _choices(run: Path) -> Mapping[str, Any] | None:
@@ -68,7 +68,7 @@ class Learner:
         method: the run's head, which stays as it is.
         choices: of the run.
         features: gives those of the pictures, called once, by the first fit.
-        classes: names.
+        table: under review, as it came.
         fillable: see :func:`find_learner`.
     """
 
@@ -77,10 +77,11 @@ class Learner:
         method: "ExactHead",
         choices: Mapping[str, Any],
         features: "Callable[[], StoredFeatures]",
-        classes: tuple[str, ...],
+        table: LabelTable,
         fillable: Fillable | None,
     ) -> None:
-        self._method, self._choices, self._open, self._classes, self._fillable = method, choices, features, classes, fillable
+        self._method, self._choices, self._open, self._classes, self._fillable = method, choices, features, table.classes, fillable
+        self._reviewed, self._implied = table.of_kind("reviewed"), table.of_kind("implied")
         self._features: StoredFeatures | None = None
         self._values: NDArray[np.int8] | None = None
         self._alone: set[int] = set()
@@ -97,15 +98,17 @@ class Learner:
         changed = np.flatnonzero((seen.values != self._values).any(0))
         if len(changed) and self._choices["checked"]["ratio"] is None:
             changed = np.arange(seen.shape[1])  # of tags alone all classes together say how they came about, which answers change
+        asked = answered[kept]
+        implied = self._implied[kept] & ~asked
         if len(changed):
-            self._fit(seen.values[:, changed], changed)
+            self._fit(seen.values[:, changed], changed, implied[:, changed])
             self._values = seen.values.copy()
         thresholds = from_probabilities(self._probabilities, seen, self._classes, None).values
-        numbers = self._numbers(seen, answered[kept], thresholds)
+        numbers = self._numbers(seen, asked | self._reviewed[kept] | implied, thresholds)
         probabilities, deviations = (_everywhere(part, kept, len(labels)) for part in (self._probabilities, self._deviations))
         return Learned(probabilities, deviations, thresholds, numbers)
 
-    def _fit(self, values: NDArray[np.int8], columns: NDArray[np.int64]) -> None:
+    def _fit(self, values: NDArray[np.int8], columns: NDArray[np.int64], implied: NDArray[np.bool_]) -> None:
         import torch
 
         from taglens.methods.exact import ExactHead
@@ -121,7 +124,7 @@ class Learner:
             reattention=whole.reattention,
             rbf=whole.use_rbf,
         ).to(device)
-        found = fit_exact(head, self._features, PartialLabels(values), choices=self._choices)
+        found = fit_exact(head, self._features, PartialLabels(values), choices=self._choices, implied=implied)
         self._found = found.choices["checked"]
         self._alone = self._alone - set(columns.tolist()) | {int(columns[label]) for label in self._found["tags_alone_classes"]}
         self._probabilities[:, columns] = found.probabilities
@@ -129,15 +132,15 @@ class Learner:
             batches = batches_of(self._features, np.arange(len(values)), 256, device)
             self._deviations[:, columns] = np.concatenate([head.deviations(batch, {}).cpu().numpy() for batch in batches])
 
-    def _numbers(self, seen: PartialLabels, asked: NDArray[np.bool_], thresholds: NDArray[np.float64]) -> dict[str, Any]:
-        given = PartialLabels(np.where(asked, np.int8(UNKNOWN), seen.values))  # the same cells all the time: questions are the hard ones
+    def _numbers(self, seen: PartialLabels, no_sample: NDArray[np.bool_], thresholds: NDArray[np.float64]) -> dict[str, Any]:
+        given = PartialLabels(np.where(no_sample, np.int8(UNKNOWN), seen.values))  # the same cells all the time
         mean = evaluate(self._probabilities, given, self._classes, thresholds).mAP
         f1 = expected_at(self._probabilities, thresholds).f1
         checked = {**self._found, "tags_alone_classes": sorted(self._alone)}
         return {
             "mAP": None if np.isnan(mean) else round(100 * float(mean), 1),
             "f1": None if np.isnan(f1).all() else round(float(np.nanmean(f1)), 4),
-            "fillable": None if self._fillable is None else self._fillable(self._probabilities, seen, asked, checked),
+            "fillable": None if self._fillable is None else self._fillable(self._probabilities, seen, no_sample, checked),
         }
 
 

@@ -170,7 +170,7 @@ def _scores(table: LabelTable, recognizer: "Recognizer", config: ReviewConfig, p
     from taglens.runs.train import score_rows
 
     features = stored_features(config, recognizer, table, progress)
-    part = PreparedPart(table=table.rows(features.kept), features=features, whole=table)
+    part = PreparedPart.of(table, features)
 
     def everywhere(score: "Callable[[Features], Tensor] | None") -> NDArray[np.float32]:
         found = np.full(table.labels.shape, np.nan, np.float32)

@@ -13,10 +13,9 @@ from PIL import Image
 
 from taglens.backbones.backbone import Backbone
 from taglens.backbones.device import best_device
-from taglens.datasets.given import GivenPicture, given_picture
+from taglens.datasets.given import GivenPicture, opened_picture
 from taglens.datasets.pictures import opened
 from taglens.datasets.source import part_of
-from taglens.datasets.transforms import PictureTransform
 from taglens.errors import OutputError, TagLensError, unknown_name
 from taglens.features.encode import encode_pictures
 from taglens.features.extract import StoredFeatures, extract_features
@@ -32,8 +31,6 @@ IN_MEMORY = "a table in memory"
 """What stands for the data of a run that has none in files."""
 _DATA = {field.name for field in dataclasses.fields(DataConfig)} - {"data", "options"}
 _RUN = {field.name for field in dataclasses.fields(RunConfig)} - {"data"}
-_WHOLE = PictureTransform(8192, (0, 0, 0), (1, 1, 1))
-"""Opens a picture undiminished."""
 
 
 def train(
@@ -118,8 +115,7 @@ def _in_memory(
 
     def prepared(part: LabelTable, chosen: np.ndarray, views: int) -> PreparedPart:
         given = None if pictures is None else [pictures[row] for row in chosen]
-        features = _features(part, given, backbone, config.data, views, progress)
-        return PreparedPart(table=part.rows(features.kept), features=features, whole=part)
+        return PreparedPart.of(part, _features(part, given, backbone, config.data, views, progress))
 
     found = Prepared(
         backbone=backbone,
@@ -163,7 +159,7 @@ def _file(given: GivenPicture, folder: Path, name: str) -> Path:
             suffix = (picture.format or "img").lower()
         content = bytes(given)
     else:
-        suffix, content = "png", _png(given_picture(given, _WHOLE, name))
+        suffix, content = "png", _png(opened_picture(given, name))
     path = folder / "pictures" / f"{stem}.{suffix}"
     with atomic_path(path, force=True) as temporary:
         temporary.write_bytes(content)

@@ -24,6 +24,11 @@ class PreparedPart:
     whole: LabelTable
     """Every picture: masks are drawn over these rows, so that a skipped picture shifts none."""
 
+    @classmethod
+    def of(cls, whole: LabelTable, features: StoredFeatures) -> "PreparedPart":
+        """Return the pictures of ``whole`` that could be read, with their ``features``."""
+        return cls(table=whole.rows(features.kept), features=features, whole=whole)
+
     def kept(self, table: LabelTable) -> LabelTable:
         """Return the rows of ``table`` (with the rows of ``whole``) that could be read."""
         return table if len(self.table) == len(table) else table.rows(self.features.kept)
@@ -83,4 +88,4 @@ def prepare(config: DataConfig, *, progress: bool = True) -> Prepared:
 
 def _part(table: LabelTable, backbone: Backbone, config: DataConfig, views: int, progress: bool) -> PreparedPart:
     features = extract_features(table, backbone, store=config.cache, views=views, progress=progress, on_bad=config.on_bad)
-    return PreparedPart(table=table.rows(features.kept), features=features, whole=table)
+    return PreparedPart.of(table, features)

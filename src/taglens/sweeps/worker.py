@@ -81,7 +81,7 @@ class SharedData:
 
 
 def _part(part: SharedPart, store: FeatureStore) -> PreparedPart:
-    return PreparedPart(table=part.whole.rows(part.kept), features=StoredFeatures(store, part.rows, part.kept, []), whole=part.whole)
+    return PreparedPart.of(part.whole, StoredFeatures(store, part.rows, part.kept, []))
 
 
 class Worker:

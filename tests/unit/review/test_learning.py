@@ -13,6 +13,7 @@ from test_review_api import folder as folder  # the fixture
 from taglens.cli.main import main
 from taglens.cli.review import _learning
 from taglens.datasets.scenes.dataset import write_scenes
+from taglens.labels.origins import GIVEN, Origin
 from taglens.labels.states import PartialLabels
 from taglens.labels.table import LabelTable
 from taglens.recognizer import Recognizer
@@ -203,14 +204,15 @@ def test_a_real_run_learns_from_truthful_answers(run, half, tmp_path):
 def test_only_classes_with_new_answers_are_fitted_again(ratio, fitted, monkeypatch):
     came = []
 
-    def fit(learner, values, columns):
+    def fit(learner, values, columns, implied):
         came.append(columns.tolist())
         learner._found = {"tags_alone_classes": []}
 
     monkeypatch.setattr(Learner_, "_fit", fit)
     features = SimpleNamespace(kept=np.arange(4))
-    learner = Learner_(None, {"checked": {"ratio": ratio}}, lambda: features, CLASSES, None)
     values = np.full((4, 3), -1, np.int8)
+    table = LabelTable(tuple(f"{row}.png" for row in range(4)), CLASSES, PartialLabels(values))
+    learner = Learner_(None, {"checked": {"ratio": ratio}}, lambda: features, table, None)
     values[:2, :2] = [[1, 0], [0, 1]]
     nothing = np.zeros(values.shape, bool)
     for cell in (None, (3, 1), None):
@@ -218,6 +220,28 @@ def test_only_classes_with_new_answers_are_fitted_again(ratio, fitted, monkeypat
             values[cell] = 1
         learner(PartialLabels(values.copy()), nothing)
     assert came == fitted
+
+
+def test_what_follows_from_another_label_or_was_answered_before_is_no_sample(monkeypatch):
+    """What the fit and the count of fillable cells hear: a class's rate, and a guarantee, would otherwise come from chosen cells."""
+    heard = {}
+
+    def fit(learner, values, columns, implied):
+        heard["implied"] = np.argwhere(implied).tolist()
+        learner._found = {"tags_alone_classes": []}
+
+    def fillable(probabilities, labels, no_sample, checked):
+        heard["no_sample"] = np.argwhere(no_sample).tolist()
+
+    monkeypatch.setattr(Learner_, "_fit", fit)
+    values = np.array([[1, 0, -1], [1, 0, 1], [0, 1, 1], [1, 0, 0]], np.int8)
+    origins = (GIVEN, Origin("reviewed", "ada"), Origin("implied", CLASSES[0]))
+    index = np.array([[0, 2, 0], [0, 0, 0], [1, 0, 2], [0, 0, 0]], np.int16)
+    table = LabelTable(tuple(f"{row}.png" for row in range(4)), CLASSES, PartialLabels(values), origin_index=index, origins=origins)
+    answered = np.zeros(values.shape, bool)
+    answered[2, 2] = answered[3, 1] = True
+    Learner_(None, {"checked": {"ratio": 1.0}}, lambda: SimpleNamespace(kept=np.arange(4)), table, fillable)(table.labels, answered)
+    assert heard == {"implied": [[0, 1]], "no_sample": [[0, 1], [2, 0], [2, 2], [3, 1]]}, "an answer to a cell that followed is an answer"
 
 
 def test_a_method_without_an_exact_head_says_why_it_does_not_learn(folder):

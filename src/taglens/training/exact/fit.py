@@ -100,16 +100,17 @@ class _Inference:
         implied: Bool[np.ndarray, "image label"] | None,
     ) -> None:
         self.method, self.features, self.choices = method, features, choices
-        # what nobody looked at says nothing of how people look
-        self.looked_at = labels.values if implied is None else np.where(implied, np.int8(UNKNOWN), labels.values)
         self.states = torch.tensor(labels.values, device=method.bias.device)
+        # what nobody looked at says nothing of how people look
+        hidden = None if implied is None else torch.tensor(implied, device=self.states.device)
+        self.looked_at = self.states if hidden is None else self.states.masked_fill(hidden, UNKNOWN)
         self.known = (self.states != UNKNOWN).sum(0)
         self.text = method.text_vectors
         self.base = method.sharpness * self.text
         self.order = torch.randperm(len(self.states), generator=torch.Generator().manual_seed(seed)).to(self.states.device)
         self.pictures = TrainingPictures(features, np.arange(len(self.states)), decoupling=method.decoupling, device=self.states.device)
         self.landmarks: Landmarks | None = local_landmarks(self.pictures, self.base) if method.decoupling and method.use_rbf else None
-        self.counts = Counts.of(torch.tensor(self.looked_at, device=self.states.device))
+        self.counts = Counts.of(self.looked_at)
         self.rank = self.order.argsort().float()
         self.found = (None if choices is None else taken_over(choices["checked"], self.counts)) or self._find_checking(checked)
         self.checking = self.found.checking
@@ -136,17 +137,16 @@ class _Inference:
         labels = labels if len(labels) else self.known.nonzero()[:, 0]
         labels = labels[torch.linspace(0, len(labels) - 1, min(len(labels), CLASSES_FOR_CHECKING)).long()]
         made: list[tuple[Fit, Tensor, Tensor]] = []
-        looked_at = torch.tensor(self.looked_at, device=self.states.device)
 
         def support(checking: Checking) -> Tensor:
             base_rates = checking.base_rates[labels]
             if made:
                 fit, kernel, rows = made[-1]
-                telling = checking.cells(looked_at[rows][:, labels], labels, self.rank[rows], CELLS_FOR_CHECKING)
+                telling = checking.cells(self.looked_at[rows][:, labels], labels, self.rank[rows], CELLS_FOR_CHECKING)
                 seen = fit.problem.seen_as(base_rates, telling)
                 return -seen.infer(fit.weights, fit.views, kernel, fit.posterior.coefficients).losses()
             pictures, rows = self._sample(labels, CELLS_FOR_CHECKING // 2)
-            states = looked_at[rows][:, labels]
+            states = self.looked_at[rows][:, labels]
             telling = checking.cells(states, labels, self.rank[rows], CELLS_FOR_CHECKING)
             problem = Problem(pictures, states, self.text[labels], base_rates, self.landmarks, telling)
             views = problem.look(self.base[labels])
