@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple, cast, get_args
 
 import numpy as np
 import safetensors
@@ -24,11 +24,14 @@ from taglens.datasets.given import GivenPicture, each_picture, given_picture, pi
 from taglens.errors import RunError
 from taglens.labels.files.thresholds import THRESHOLDS, read_thresholds
 from taglens.methods import Classifier, Method, MethodConfig, Setting, stored_config
+from taglens.methods.coherence import Coherence
 from taglens.outputs import atomic_path, read_object, write_json
 from taglens.parallel import decode_ahead, readable
 from taglens.predictions import Predictions
 from taglens.prompts.templates import ensemble
-from taglens.shapes import Attention, Features
+from taglens.relations import Relations
+from taglens.relations.file import examine_lines, written_lines
+from taglens.shapes import Attention, Features, Logits
 
 DESCRIPTION, WEIGHTS = "recognizer.json", "weights.safetensors"
 LARGEST_SIDE = 4096
@@ -73,6 +76,7 @@ class Recognizer:
         self.classifier = classifier
         self.text_vectors = text_vectors
         self.thresholds = np.full(len(self.classes), 0.5) if thresholds is None else thresholds
+        self.coherence: Coherence | None = None
 
     def __repr__(self) -> str:
         weights = sum(weight.numel() for weight in self.method.parameters() if weight.requires_grad)
@@ -101,12 +105,28 @@ class Recognizer:
         """Return probabilities and heatmaps for the backbone's features of a batch."""
         scores = self.method(features, self.classifier)
         cosine = torch.einsum("bpn,ln->blp", functional.normalize(features.map, dim=-1), self.text_vectors)
-        return Prediction(torch.sigmoid(scores.logits.float()), scores.attention, (BASELINE_SHARPNESS * cosine).softmax(-1))
+        return Prediction(self._agreeing(scores.logits), scores.attention, (BASELINE_SHARPNESS * cosine).softmax(-1))
 
     @torch.inference_mode()
     def probabilities(self, features: Features) -> Float[Tensor, "batch label"]:
         """Return the probabilities alone."""
-        return torch.sigmoid(self.method(features, self.classifier).logits.float())
+        return self._agreeing(self.method(features, self.classifier).logits)
+
+    def relate(self, relations: Relations | None) -> None:
+        """Make all probabilities agree with ``relations`` from now on; None: with none."""
+        self.coherence = None if relations is None else Coherence(relations).to(self.backbone.device)
+
+    @torch.inference_mode()
+    def agreeing(self, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return probabilities (image, label) that were made without :meth:`relate` as they are with it."""
+        if self.coherence is None:
+            return probabilities
+        found: NDArray[np.float32] = self.coherence(torch.from_numpy(probabilities).to(self.backbone.device)).cpu().numpy()
+        return found
+
+    def _agreeing(self, logits: Logits) -> Float[Tensor, "batch label"]:
+        probabilities = torch.sigmoid(logits.float())
+        return probabilities if self.coherence is None else cast(Tensor, self.coherence(probabilities))
 
     def require_deviations(self) -> None:
         """Raise RunError unless there are :meth:`deviations`."""
@@ -213,6 +233,7 @@ class Recognizer:
             "classes": list(self.classes),
             "prompt_names": list(self.prompt_names),
             "thresholds": [float(value) for value in self.thresholds],
+            "relations": [] if self.coherence is None else written_lines(self.coherence.relations),
         }
 
     @classmethod
@@ -238,6 +259,7 @@ class Recognizer:
             loaded.text = None
         loaded.to(device)
         made.method.to(device)
+        made.relate(_relations(facts, folder))
         made.classifier = {name: value.to(device) for name, value in made.classifier.items()}
         made.text_vectors = made.text_vectors.to(device)
         return made
@@ -326,10 +348,23 @@ def _entries(facts: dict[str, Any]) -> Iterator[tuple[str, bool]]:
     yield f"backbone with one of the maps {', '.join(maps)}", backbone.get("map", "plain") in maps
     named = isinstance(method, dict) and isinstance(method.get("name"), str) and isinstance(method.get("options"), dict)
     yield "method with name and options", named
+    yield "relations to be lines of text", _is_list(facts.get("relations", []), str)
 
 
 def _is_list(value: object, *kinds: type) -> bool:
     return isinstance(value, list) and all(type(entry) in kinds for entry in value)
+
+
+def _relations(facts: dict[str, Any], folder: Path) -> Relations | None:
+    """Return the relations that the run was trained with."""
+    lines = facts.get("relations", [])  # the first runs knew none
+    if not lines:
+        return None
+    found, problems = examine_lines(lines, tuple(facts["classes"]))
+    if found is None:
+        problem = problems[0].message
+        raise RunError(f"{folder / DESCRIPTION}: relations that cannot be read ({problem}); the run folder is damaged, train again")
+    return found
 
 
 def _read_weights(path: Path) -> dict[str, Tensor]:

@@ -9,6 +9,7 @@ A name with one of the signs ``> | = # "`` in it is written in double quotes, a 
 """
 
 import re
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import cast
@@ -56,11 +57,16 @@ def examine_relations(path: Path, classes: tuple[str, ...]) -> tuple[Relations |
     Raises:
         TableError: the file cannot be read at all.
     """
+    return examine_lines(_lines(path), classes)
+
+
+def examine_lines(lines: Sequence[str], classes: tuple[str, ...]) -> tuple[Relations | None, tuple[Problem, ...]]:
+    """Do the same with ``lines`` that are at hand."""
     implications: dict[tuple[int, int], Implication] = {}
     groups: dict[tuple[tuple[int, ...], Bound], Group] = {}
     problems = []
     places = {name: place for place, name in enumerate(classes)}
-    for row, line in enumerate(_lines(path), start=1):
+    for row, line in enumerate(lines, start=1):
         try:
             names, bound = parse_line(line)
             members = [_place(name, places) for name in names]
@@ -82,6 +88,16 @@ def examine_relations(path: Path, classes: tuple[str, ...]) -> tuple[Relations |
     relations = Relations(classes, tuple(implications.values()), tuple(groups.values()))
     impossible = _never_present(relations)
     return (None, impossible) if impossible else (relations, ())
+
+
+def written_lines(relations: Relations) -> list[str]:
+    """Return the lines of a file that is read as ``relations``, every name in quotes."""
+
+    def name(place: int) -> str:
+        return '"' + relations.classes[place].replace('"', '""') + '"'
+
+    implications = [f"{name(one.lower)} > {name(one.upper)}" for one in relations.implications]
+    return implications + [f"{' | '.join(map(name, group.members))} {group.bound} 1" for group in relations.groups]
 
 
 def parse_line(line: str) -> tuple[tuple[str, ...], Bound | None]:

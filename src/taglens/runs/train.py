@@ -22,7 +22,7 @@ from taglens.runs.config import RunConfig
 from taglens.runs.folder import CHECKPOINTS, claim_run, finish_run, remove_unstarted_run
 from taglens.runs.prepare import Prepared, PreparedPart, prepare, read_parts
 from taglens.runs.record import backbone_name, data_hash, environment, picture_hash, table_hashes, to_json
-from taglens.runs.relating import masked_table, relation_notes
+from taglens.runs.relating import masked_table, relation_notes, run_relations
 from taglens.runs.report import report_content, write_report
 from taglens.runs.result import Judged, RunResult, Trained, evaluated_on, history_csv, metrics
 from taglens.runs.thresholds import Thresholds, from_held_out, from_probabilities, require_held_out, write_run_thresholds
@@ -162,6 +162,10 @@ def fit_prepared(
         implied=masked.of_kind("implied"),
     )
     recognizer.refresh()
+    relations = run_relations(config, masked.classes)
+    recognizer.relate(relations)
+    if relations is not None and found.probabilities is not None:
+        found = replace(found, probabilities=recognizer.agreeing(found.probabilities))
     thresholds = _thresholds(recognizer, found, prepared.train, masked, config.for_precision)
     recognizer.thresholds[:] = thresholds.values
     return Trained(recognizer, found, time.perf_counter() - start, thresholds)

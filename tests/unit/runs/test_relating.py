@@ -1,18 +1,23 @@
 """A run closes its training labels under relations after some were hidden, keeps where they came from, and says what that did."""
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from taglens.cli.main import main
-from taglens.errors import TableError
+from taglens.datasets.scenes.dataset import write_scenes
+from taglens.errors import RunError, TableError
 from taglens.labels.files.tables import read_table
 from taglens.labels.states import PartialLabels
 from taglens.labels.table import LabelTable
+from taglens.recognizer import Recognizer
 from taglens.runs.config import DataConfig, RunConfig
 from taglens.runs.folder import read_config
 from taglens.runs.relating import masked_table, relation_notes
+from taglens.runtime import OnnxPredictor
 
 CLASSES = ("dog", "cat", "animal")
 
@@ -62,3 +67,43 @@ def test_a_run_keeps_the_sources_and_names_its_relations(tmp_path: Path, capsys:
     assert "relations of" in capsys.readouterr().err
     assert read_config(tmp_path / "run").relations == tmp_path / "kinds.txt"
     assert read_table(tmp_path / "run" / "labels.parquet").of_kind("implied").any()
+
+
+@pytest.fixture(scope="module")
+def related(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on drawn scenes whose relations contradict what pictures show, so that they change probabilities."""
+    folder = tmp_path_factory.mktemp("related")
+    (folder / "kinds.txt").write_text('"tree" > bird\ndog | cat <= 1\n')
+    write_scenes(folder / "drawn", 60, seed=5)
+    options = ["--backbone", "tiny", "--known", "0.5", "--device", "cpu", "--relations", str(folder / "kinds.txt")]
+    line = ["train", str(folder / "drawn" / "labels.csv"), *options, "--out"]
+    assert main([*line, str(folder / "run")]) == 0
+    return folder / "run"
+
+
+def test_probabilities_of_a_run_agree_with_its_relations(related: Path) -> None:
+    recognizer = Recognizer.load(related)
+    tree, bird, dog, cat = (recognizer.classes.index(name) for name in ("tree", "bird", "dog", "cat"))
+    pictures = sorted((related.parent / "drawn" / "pictures").iterdir())[:20]
+    found = np.asarray(recognizer.predict(pictures))
+    recognizer.relate(None)
+    alone = np.asarray(recognizer.predict(pictures))
+    assert (found[:, tree] <= found[:, bird]).all()
+    assert (found[:, dog] + found[:, cat] <= 1 + 1e-6).all()
+    assert np.abs(found - alone).max() > 0.01, "without its relations it would say something else"
+
+
+def test_an_exported_run_agrees_with_its_relations(related: Path, tmp_path: Path) -> None:
+    assert main(["export", str(related), "--out", str(tmp_path / "m.onnx")]) == 0
+    pictures = sorted((related.parent / "drawn" / "pictures").iterdir())[:5]
+    expected = np.asarray(Recognizer.load(related).predict(pictures))
+    np.testing.assert_allclose(OnnxPredictor.load(tmp_path / "m.onnx").predict(pictures), expected, atol=1e-5)
+
+
+def test_relations_of_a_strangers_run_are_read_with_care(related: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(related, tmp_path / "run")
+    facts = json.loads((copy / "recognizer.json").read_text())
+    for lines, said in ((['"tree" > nothing'], "cannot be read"), ([1], "lines of text"), ("tree > bird", "lines of text")):
+        (copy / "recognizer.json").write_text(json.dumps(facts | {"relations": lines}))
+        with pytest.raises(RunError, match=said):
+            Recognizer.load(copy)
