@@ -21,6 +21,8 @@ from taglens.outputs import size_words
 from taglens.parallel import memory_here
 from taglens.relations.file import beside, examine_relations
 from taglens.relations.provenance import close_table, contradictions, implied_words
+from taglens.relations.relation import Relations
+from taglens.relations.suggest import suggestion_lines
 from taglens.training.costs import Costs, duration_words, expected_costs
 
 _SCREEN, _FRAME = 50, 15
@@ -35,6 +37,7 @@ class Inspect:
 
     $ taglens inspect labels.csv --images photos
     $ taglens inspect voc2012:VOCdevkit --part train
+    $ taglens inspect labels.csv --suggest-relations
     """
 
     data: Data
@@ -45,6 +48,8 @@ class Inspect:
     options: ReadOptions = field(default_factory=DataOptions)
     relations: Path | None = None
     """File of relations between classes, such as: terrier > dog > animal, day | night = 1. None: relations.txt beside the table, if any."""
+    suggest_relations: bool = False
+    """Print relations that the known labels support, as lines of such a file, for you to choose from; none is applied."""
     check_pictures: bool = False
     """Open every picture, not only look whether it is there: slower, finds damaged files."""
     most: int | None = None
@@ -65,6 +70,8 @@ def run(config: Inspect) -> int:
     listed = (config.most, config.most) if config.most is not None else _of_a_screen(classes, len(problems))
     if reading.table is not None:
         _print_table(config, reading.table, listed[0])
+        if config.suggest_relations:
+            _print_suggestions(config, reading.table)
     errors = _print_problems(config, problems, listed[1])
     if errors:
         return 1
@@ -111,6 +118,14 @@ def _relation_problems(reading: Reading, config: Inspect) -> list[Problem]:
     output().print(escape(line), soft_wrap=True)
     rows = None if reading.rows is None else reading.rows.tolist()
     return contradictions(table, relations, closure, rows)
+
+
+def _print_suggestions(config: Inspect, table: LabelTable) -> None:
+    """Print what the labels that somebody gave support, beyond what the relations at hand say."""
+    path = config.relations or beside(config.data)
+    said = (examine_relations(path, table.classes)[0] if path is not None else None) or Relations(table.classes)
+    for line in suggestion_lines(table, said):
+        output().print(escape(line), soft_wrap=True, highlight=False)
 
 
 def _cost_warnings(costs: Costs) -> list[str]:

@@ -21,13 +21,14 @@ from taglens.errors import TableError, TagLensError, unknown_name
 from taglens.labels.inspection import Problem
 from taglens.labels.states import UNKNOWN, PartialLabels
 from taglens.relations.closure import close, contradiction
-from taglens.relations.relation import Bound, Group, Implication, Relations, cycle
+from taglens.relations.relation import Bound, Group, Implication, Relation, Relations, cycle
 
 NAME = "relations.txt"
 """What such a file is called beside a table, where it is found by itself."""
 LARGEST = 16 * 2**20
 _EXPECTED = "expected such as: terrier > dog > animal, day | night = 1, cat | dog <= 1, indoor | outdoor >= 1"
 _TOKEN = re.compile(r'\s*(?:"((?:[^"]|"")*)"|(<=|>=|[>|=])|([^\s">|=](?:(?!\s+#|[>|=]|<=).)*))')
+_PLAIN = re.compile(r'[^<>|=#"]+')
 _COMMENT = re.compile(r"\s*(#.*)?")
 
 
@@ -91,13 +92,19 @@ def examine_lines(lines: Sequence[str], classes: tuple[str, ...]) -> tuple[Relat
 
 
 def written_lines(relations: Relations) -> list[str]:
-    """Return the lines of a file that is read as ``relations``, every name in quotes."""
+    """Return the lines of a file that is read as ``relations``."""
+    return [written_line(one, relations.classes) for one in relations.all]
 
-    def name(place: int) -> str:
-        return '"' + relations.classes[place].replace('"', '""') + '"'
 
-    implications = [f"{name(one.lower)} > {name(one.upper)}" for one in relations.implications]
-    return implications + [f"{' | '.join(map(name, group.members))} {group.bound} 1" for group in relations.groups]
+def written_line(relation: Relation, classes: tuple[str, ...]) -> str:
+    """Return the line of a file that is read as ``relation``, names with signs in quotes."""
+    if isinstance(relation, Implication):
+        return f"{_written(classes[relation.lower])} > {_written(classes[relation.upper])}"
+    return f"{' | '.join(_written(classes[place]) for place in relation.members)} {relation.bound} 1"
+
+
+def _written(name: str) -> str:
+    return name if _PLAIN.fullmatch(name) else '"' + name.replace('"', '""') + '"'
 
 
 def parse_line(line: str) -> tuple[tuple[str, ...], Bound | None]:

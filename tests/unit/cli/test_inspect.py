@@ -221,3 +221,14 @@ def test_implied_labels_are_counted_by_their_source(folder: Path, capsys: pytest
     path.write_text("image,dog,animal,animal:source\na.png,1,1,implied|dog\nb.png,0,0,\n")
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in _inspect(capsys, path)[1].splitlines() if "│" in line]
     assert rows[1] == ["animal", "1", "1", "0", "1", "0", "0", "1"]
+
+
+def test_relations_are_suggested_and_not_applied(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = folder / "t.csv"
+    rows = [f"{number}.png,{int(number % 4 == 0)},{int(number % 2 == 0)}" for number in range(400)]
+    path.write_text("\n".join(["image,dog,animal", *rows]) + "\n")
+    shown = _inspect(capsys, path, suggest_relations=True)[1]
+    assert "dog > animal  # of 100 pictures with dog and animal known, 100 show animal" in shown
+    assert "known labels settle" not in shown
+    (folder / "relations.txt").write_text("dog > animal\n")
+    assert "# no relation is supported" in _inspect(capsys, path, suggest_relations=True)[1], "said already"
