@@ -71,8 +71,7 @@ def broken_share(recognizer: Recognizer, data: DataConfig, relations: Path) -> f
     """Return the share of pairs of a test picture and a relation that the recogniser's tags break."""
     test = read_data(data.data, "test", data.options)
     tags = np.asarray(recognizer.predict([test.path(row) for row in range(len(test))])) >= recognizer.thresholds
-    broken = read_relations(relations, test.classes).broken(PartialLabels(tags.astype(np.int8)))
-    return float(broken.mean()) / len(test)
+    return read_relations(relations, test.classes).broken_share(tags)
 
 
 def main() -> None:

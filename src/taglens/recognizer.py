@@ -112,6 +112,11 @@ class Recognizer:
         """Return the probabilities alone."""
         return self._agreeing(self.method(features, self.classifier).logits)
 
+    @property
+    def relations(self) -> Relations | None:
+        """What all probabilities agree with; None: nothing."""
+        return None if self.coherence is None else self.coherence.relations
+
     def relate(self, relations: Relations | None) -> None:
         """Make all probabilities agree with ``relations`` from now on; None: with none."""
         self.coherence = None if relations is None else Coherence(relations).to(self.backbone.device)
@@ -233,7 +238,7 @@ class Recognizer:
             "classes": list(self.classes),
             "prompt_names": list(self.prompt_names),
             "thresholds": [float(value) for value in self.thresholds],
-            "relations": [] if self.coherence is None else written_lines(self.coherence.relations),
+            "relations": [] if self.relations is None else written_lines(self.relations),
         }
 
     @classmethod

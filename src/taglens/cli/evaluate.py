@@ -12,9 +12,11 @@ from taglens.datasets.source import DataOptions, Part, read_data
 from taglens.labels.files.tables import examine_table
 
 if TYPE_CHECKING:
+    from taglens.labels.states import PartialLabels
     from taglens.labels.table import LabelTable
     from taglens.metrics import Evaluation
     from taglens.recognizer import Recognizer
+    from taglens.relations import Relations
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,13 +68,15 @@ def run(config: Evaluate) -> int:
     evaluation = evaluate(probabilities, table.labels.rows(rows), recognizer.classes, recognizer.thresholds)
     papers = reported(config.data)
     found = evaluation.to_json() | _named(evaluation, papers)
+    if recognizer.relations is not None:
+        found["relations"] = _related(recognizer, recognizer.relations, table.labels.rows(rows), probabilities)
     if written is not None:
         write_json(written, found, force=config.force)
     print_classes(found["per_class"])
     print_scores({str(config.run): found}, evaluated_on(config.data, found))
     if papers is not None:
         print_reported(papers.sentence(), {key: found[key] for key in papers.keys})
-    for line in found["left_out"]:
+    for line in (*found["left_out"], *_relation_words(found)):
         say(line)
     if written is not None:
         say(f"wrote {written}")
@@ -85,6 +89,35 @@ def _named(evaluation: "Evaluation", papers: Reported | None) -> dict[str, Any]:
         return {}
     mean = evaluation.mean_auroc(papers.classes)
     return {"AUROC_named": None if mean != mean else 100 * mean, "AUROC_named_classes": list(papers.classes)}
+
+
+def _related(recognizer: "Recognizer", relations: "Relations", labels: "PartialLabels", probabilities: Any) -> dict[str, Any]:
+    """Return how often tags break the run's relations, and mAP (percent) with what these settle of the labels."""
+    from taglens.metrics import evaluate
+    from taglens.metrics.threshold import reached
+    from taglens.relations import close
+
+    closure = close(labels, relations)
+    mean = evaluate(probabilities, closure.labels, recognizer.classes, recognizer.thresholds).mAP
+    return {
+        "number": len(relations.all),
+        "broken_by_tags": relations.broken_share(reached(probabilities, recognizer.thresholds)),
+        "settled": int(closure.implied.sum()),
+        "contradictory": len(closure.contradictory),
+        "mAP_closed": None if mean != mean else 100 * mean,
+    }
+
+
+def _relation_words(found: dict[str, Any]) -> list[str]:
+    related = found.get("relations")
+    if related is None:
+        return []
+    said = f"tags break {related['broken_by_tags']:.2%} of the pairs of a picture and one of {related['number']:,} relations"
+    if not related["settled"]:
+        return [f"{said}; the known labels settle no others"]
+    closed = "none" if related["mAP_closed"] is None else f"{related['mAP_closed']:.1f}"
+    contradictory = f"; {related['contradictory']:,} pictures contradict the relations" if related["contradictory"] else ""
+    return [f"{said}; mAP with the {related['settled']:,} labels that the known ones settle: {closed}{contradictory}"]
 
 
 def _trained_on(run: Path, table: "LabelTable") -> list[str]:

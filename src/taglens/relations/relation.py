@@ -90,6 +90,11 @@ class Relations:
         present, absent = labels.positive, labels.negative
         return np.array([np.count_nonzero(_breaks(relation, present, absent)) for relation in self.all], dtype=np.int64)
 
+    def broken_share(self, tags: NDArray[np.bool_]) -> float:
+        """Return the share of the pairs of a picture and a relation that ``tags`` (image, label) break; NaN where there is no pair."""
+        pairs = len(self.all) * len(tags)
+        return float(self.broken(PartialLabels(tags.astype(np.int8))).sum()) / pairs if pairs else float("nan")
+
 
 def members_of(relation: Relation) -> tuple[int, ...]:
     """Return the classes that ``relation`` is about."""

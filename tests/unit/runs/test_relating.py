@@ -14,6 +14,7 @@ from taglens.labels.files.tables import read_table
 from taglens.labels.states import PartialLabels
 from taglens.labels.table import LabelTable
 from taglens.recognizer import Recognizer
+from taglens.relations import Group, Implication, Relations
 from taglens.runs.config import DataConfig, RunConfig
 from taglens.runs.folder import read_config
 from taglens.runs.relating import masked_table, relation_notes
@@ -107,3 +108,25 @@ def test_relations_of_a_strangers_run_are_read_with_care(related: Path, tmp_path
         (copy / "recognizer.json").write_text(json.dumps(facts | {"relations": lines}))
         with pytest.raises(RunError, match=said):
             Recognizer.load(copy)
+
+
+def test_evaluate_counts_broken_relations(related: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = read_table(related.parent / "drawn" / "labels.csv")
+    tree, bird = (table.classes.index(name) for name in ("tree", "bird"))
+    values = table.labels.values.copy()
+    values[:, bird] = -1
+    table.with_labels(PartialLabels(values)).write(related.parent / "drawn" / "half.csv", force=True)
+    capsys.readouterr()
+    assert main(["evaluate", str(related), str(related.parent / "drawn" / "half.csv"), "--part", "all", "--out", str(tmp_path)]) == 0
+    found = json.loads((tmp_path / "metrics.json").read_text())["relations"]
+    assert (found["number"], found["settled"]) == (2, int((values[:, tree] == 1).sum()))
+    assert 0 <= found["broken_by_tags"] < 1
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"of the pairs of a picture and one of 2 relations; mAP with the {found['settled']:,} labels that the known ones settle" in said
+
+
+def test_the_share_of_broken_relations() -> None:
+    relations = Relations(("dog", "animal", "cat"), (Implication(0, 1),), (Group((0, 2), "<="),))
+    tags = np.array([[1, 1, 0], [1, 0, 0], [1, 0, 1], [0, 0, 0]], bool)
+    assert relations.broken_share(tags) == 3 / 8
+    assert np.isnan(relations.broken_share(tags[:0]))
