@@ -1,5 +1,6 @@
 """Everything that is wrong with a table, each with its row; what is known per class; and what may become a problem in training."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,9 @@ from taglens.visible import hidden_signs
 
 MOST_PROBLEMS = 10_000
 """More are counted, not listed: a table of the wrong kind has millions of wrong cells."""
+_MOST_NAMES = 5
+"""Misleading names that training lists."""
+_BETWEEN_WORDS = re.compile(r"(?<=\w)[\s_-]+(?=\w)")
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,7 @@ def label_problems(labels: PartialLabels, classes: Sequence[str]) -> tuple[Probl
         return (Problem("no known label at all; expected at least one cell with 1 or 0", level="error"),)
     several = [str(name) for name in classes if ", " in name or ";" in name]
     found = [Problem("looks like several tags in one; write | between tags", column=name, level="warning") for name in several]
-    found += [Problem(message, column=name, level="warning") for name, message in sign_problems(classes)]
+    found += [Problem(message, column=name, level="warning") for name, message in name_problems(classes)]
     for count, kind, result in (
         (counts.positive, "positive", "it stays, but its score rests on its name alone"),
         (counts.negative, "negative", "it stays, but nothing says what it is not"),
@@ -91,10 +95,26 @@ def label_problems(labels: PartialLabels, classes: Sequence[str]) -> tuple[Probl
     return tuple(found)
 
 
-def sign_problems(classes: Sequence[str]) -> list[tuple[str, str]]:
-    """Return the classes with signs that nobody sees, which may make a name look like another one, each with what to do."""
-    seen = {name: hidden_signs(name) for name in classes}
-    return [(str(name), f"has signs that nobody sees: {', '.join(signs)}; rename it") for name, signs in seen.items() if signs]
+def name_problems(classes: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the classes whose names may mislead, each with what to do.
+
+    Signs that nobody sees; a name that is another one's but for case, blanks and hyphens; ``!cat`` beside ``cat``, which lists take for
+    a class of its own.
+    """
+    names = [str(name) for name in classes]
+    seen = {name: hidden_signs(name) for name in names}
+    found = [(name, f"has signs that nobody sees: {', '.join(signs)}; rename it") for name, signs in seen.items() if signs]
+    alike: dict[str, list[str]] = {}
+    for name in names:
+        alike.setdefault(_BETWEEN_WORDS.sub("", name).casefold(), []).append(name)
+    for first, *others in alike.values():
+        message = f"is {first!r} but for case or what stands between words; if both are one class, give them one name"
+        found += [(name, message) for name in others]
+    for name in names:
+        rest = name[1:].strip()
+        if (name[:1] in ("!", "?") and rest[:1].isalnum()) or (name[:1] == "-" and rest in seen):
+            found.append((name, f"is read as a class of its own; for {rest!r} with a mark, write tags as text, such as dog|!cat|?bird"))
+    return found
 
 
 def require_known(labels: PartialLabels, where: str = "the data") -> None:
@@ -107,18 +127,21 @@ def require_known(labels: PartialLabels, where: str = "the data") -> None:
 
 
 def label_warnings(table: LabelTable) -> tuple[str, ...]:
-    """Return one line for the classes without a known positive, and one for each with signs that nobody sees: for training, which goes on.
+    """Return one line for the classes without a known positive, and one for each whose name may mislead: for training, which goes on.
 
     Raises:
         TableError: no label is known at all.
     """
     require_known(table.labels)
     lacking = [table.classes[column] for column in np.flatnonzero(table.labels.counts().positive == 0)]
-    hidden = tuple(f"class {name!r} {message}" for name, message in sign_problems(table.classes))
+    problems = [f"class {name!r} {message}" for name, message in name_problems(table.classes)]
+    left = len(problems) - _MOST_NAMES
+    more = f"{left:,} more class name{'s' * (left != 1)} may mislead; taglens inspect lists them"
+    misleading = (*problems[:_MOST_NAMES], *[more] * (left > 0))
     if not lacking:
-        return hidden
+        return misleading
     names = ", ".join(map(repr, lacking[:10])) + (f" and {len(lacking) - 10} more" if len(lacking) > 10 else "")
     return (
         f"no known positive for {len(lacking)} of {len(table.classes)} classes ({names}); they stay, scored by their names alone",
-        *hidden,
+        *misleading,
     )

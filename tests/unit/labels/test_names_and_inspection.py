@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from taglens.errors import TableError, TagLensError
-from taglens.labels.inspection import ClassCounts, class_counts, label_problems, label_warnings, require_known
+from taglens.labels.inspection import ClassCounts, class_counts, label_problems, label_warnings, name_problems, require_known
 from taglens.labels.names import align_classes, prompt_names
 from taglens.labels.origins import GIVEN, Origin
 from taglens.labels.states import PartialLabels
@@ -81,3 +81,30 @@ def test_no_known_label_at_all() -> None:
     assert [problem.level for problem in label_problems(labels, ("dog", "cat"))] == ["error"]
     with pytest.raises(TableError, match=r"table.csv: no known label at all, so there is nothing to learn from; fill some cells"):
         require_known(labels, "table.csv")
+
+
+@pytest.mark.parametrize(
+    ("classes", "named", "reason"),
+    [
+        (("Dog", "dog", "cat"), {"dog"}, "another case"),
+        (("DOG", "dog", "Dog"), {"dog", "Dog"}, "all after the first"),
+        (("blue_sky", "blue sky", "blue-sky"), {"blue sky", "blue-sky"}, "what stands between words"),
+        (("Straße", "STRASSE"), {"STRASSE"}, "a case that is longer"),
+        (("!cat", "dog"), {"!cat"}, "a list takes the mark into the name"),
+        (("?bird",), {"?bird"}, "and this one"),
+        (("-cat", "cat"), {"-cat"}, "a minus beside the class itself"),
+        (("-pattern", "cat"), set(), "a minus may belong to a name"),
+        (("!?", "!", "1girl"), set(), "a tag of signs alone"),
+        (("cat", "caterpillar"), set(), "others"),
+    ],
+)
+def test_names_that_may_mislead_are_said(classes: tuple[str, ...], named: set[str], reason: str) -> None:
+    assert {name for name, _ in name_problems(classes)} == named, reason
+
+
+def test_training_lists_a_few_misleading_names_and_counts_the_others() -> None:
+    classes = tuple(case(f"class {number}") for number in range(4) for case in (str.lower, str.upper, str.title))
+    table = LabelTable(("a.jpg",), classes, PartialLabels(np.ones((1, len(classes)), np.int8)))
+    lines = label_warnings(table)
+    assert len(lines) == 6
+    assert lines[-1] == "3 more class names may mislead; taglens inspect lists them"
