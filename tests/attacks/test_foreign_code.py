@@ -322,7 +322,9 @@ def test_a_run_folder_uses_what_the_user_fetched(run, pair, monkeypatch):
 )
 def test_commands_say_what_a_run_folder_loads_from_elsewhere(run, capsys, tmp_path, spec, says, monkeypatch):
     monkeypatch.setattr(sources, "resolve", None)
-    monkeypatch.setattr("taglens.recognizer.resolve", lambda *given, **options: (_ for _ in ()).throw(BackboneError("stopped here")))
+    monkeypatch.setattr(
+        "taglens.recognizer.backbones.resolve", lambda *given, **options: (_ for _ in ()).throw(BackboneError("stopped here"))
+    )
     (tmp_path / "a.jpg").write_bytes(b"x")
     set_backbone(run, spec=spec)
     for command in (["predict", str(run), str(tmp_path / "a.jpg")], ["serve", str(run), "--port", "0"]):

@@ -461,10 +461,10 @@ RUN_FACTS = {
     | st.sampled_from(sorted(RUN_FACTS)).flatmap(lambda name: values.map(lambda value: json.dumps(RUN_FACTS | {name: value}).encode()))
 )
 def test_descriptions_of_runs(place, content):
-    from taglens.recognizer import _read_description
+    from taglens.recognizer.description import read_description
 
     path = place / "recognizer.json"
     path.write_bytes(content)
-    facts = refused_or_read(lambda: _read_description(path))
+    facts = refused_or_read(lambda: read_description(path))
     if facts is not None:
         assert len(facts["classes"]) == len(facts["thresholds"]) == len(facts["prompt_names"]) > 0

@@ -5,39 +5,33 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple, cast, get_args
+from typing import Any, NamedTuple, cast
 
 import numpy as np
-import safetensors
 import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import Tensor
 from torch.nn import functional
 
 from taglens.backbones.backbone import Backbone
-from taglens.backbones.choices import MapChoice
-from taglens.backbones.openclip import load_backbone
-from taglens.backbones.sources import resolve
 from taglens.datasets.given import GivenPicture, each_picture, given_picture, picture_name
 from taglens.errors import RunError
 from taglens.labels.files.thresholds import THRESHOLDS, read_thresholds
 from taglens.methods import Classifier, Method, MethodConfig, Setting, stored_config
 from taglens.methods.coherence import Coherence
-from taglens.outputs import atomic_path, read_object, write_json
+from taglens.outputs import atomic_path, write_json
 from taglens.parallel import decode_ahead, readable
 from taglens.predictions import Predictions
 from taglens.prompts.templates import ensemble
+from taglens.recognizer.backbones import findable, recorded, require_same
+from taglens.recognizer.description import DESCRIPTION, FORMAT, read_description, relations_of
+from taglens.recognizer.weights import WEIGHTS, read_weights
 from taglens.relations import Relations
-from taglens.relations.file import examine_lines, written_lines
+from taglens.relations.file import written_lines
 from taglens.shapes import Attention, Features, Logits
 
-DESCRIPTION, WEIGHTS = "recognizer.json", "weights.safetensors"
-LARGEST_SIDE = 4096
-"""Pixels; a run folder that asks for larger pictures is refused."""
-FORMAT = 1
-"""Version of the files that :meth:`Recognizer.save` writes."""
 BASELINE_SHARPNESS = 30.0
 """Factor on the cosine in the baseline's similarity map, the same that semantic decoupling starts from."""
 
@@ -229,7 +223,7 @@ class Recognizer:
         return {
             "format": FORMAT,
             "backbone": {
-                "spec": _findable(backbone.spec),
+                "spec": findable(backbone.spec),
                 "image_size": backbone.transform.size,
                 "map": backbone.map,
                 "fingerprint": backbone.fingerprint,
@@ -252,19 +246,19 @@ class Recognizer:
             RunError: files are missing or damaged, of a newer format, or do not fit each other or the backbone.
         """
         folder = Path(folder)
-        facts = _read_description(folder / DESCRIPTION)
+        facts = read_description(folder / DESCRIPTION)
         known = facts["backbone"]
         if os.path.lexists(folder / THRESHOLDS):
             facts["thresholds"] = read_thresholds(folder / THRESHOLDS, facts["classes"]).tolist()
-        loaded = backbone or _recorded(known, folder)
-        _require_same(loaded, known, folder)
-        tensors = _read_weights(folder / WEIGHTS)
+        loaded = backbone or recorded(known, folder)
+        require_same(loaded, known, folder)
+        tensors = read_weights(folder / WEIGHTS)
         made = _restore(cls, loaded, facts, tensors, folder)
         if not text and backbone is None:
             loaded.text = None
         loaded.to(device)
         made.method.to(device)
-        made.relate(_relations(facts, folder))
+        made.relate(relations_of(facts, folder))
         made.classifier = {name: value.to(device) for name, value in made.classifier.items()}
         made.text_vectors = made.text_vectors.to(device)
         return made
@@ -281,111 +275,6 @@ def _setting(
         seed=seed,
         guide=guide,
     )
-
-
-def _findable(spec: str) -> str:
-    """Write a local pair of files with absolute paths, so that the run loads from any folder."""
-    if ".json:" not in spec:
-        return spec
-    config, _, weights = spec.partition(".json:")
-    return f"{Path(config + '.json').resolve()}:{Path(weights).resolve()}"
-
-
-def _recorded(known: dict[str, Any], folder: Path) -> Backbone:
-    """Load the backbone that a run folder names; its fingerprint is compared before anything is built of what its files say."""
-    source = resolve(known["spec"], by_user=False)
-    _require_fingerprint(source.fingerprint(), source.spec, known, folder)
-    return load_backbone(source, image_size=known["image_size"], map=known["map"])
-
-
-def _require_fingerprint(found: str, spec: str, known: dict[str, Any], folder: Path) -> None:
-    if found != known["fingerprint"]:
-        raise RunError(
-            f"{folder}: trained on a backbone with other weights than {spec!r} has now (fingerprint "
-            f"{known['fingerprint'][:12]} expected, {found[:12]} found); put the old file back or train again"
-        )
-
-
-def _require_same(backbone: Backbone, known: dict[str, Any], folder: Path) -> None:
-    """Raise RunError unless the backbone has the weights and the map that the run ``known`` was trained with."""
-    _require_fingerprint(backbone.fingerprint, backbone.spec, known, folder)
-    if backbone.map != known["map"]:
-        raise RunError(
-            f"{folder}: trained on the map {known['map']!r} of its backbone, and the one that was given has {backbone.map!r}; "
-            f"load it with map={known['map']!r}, or give none"
-        )
-
-
-def _read_description(path: Path) -> dict[str, Any]:
-    expected = ("backbone", "classes", "format", "method", "prompt_names", "thresholds")
-    facts = read_object(
-        path,
-        expected,
-        kind=RunError,
-        damaged="the run folder is damaged, train again",
-        missing="expected the folder of a finished run (taglens train ... --out FOLDER)",
-        other=f"expected the entries {', '.join(expected)}; this is not a TagLens run",
-    )
-    if facts["format"] != FORMAT:
-        raise RunError(f"{path}: format {facts['format']!r}, this version reads {FORMAT}; install the version of TagLens that wrote it")
-    wrong = next((entry for entry, holds in _entries(facts) if not holds), None)
-    if wrong is not None:
-        raise RunError(f"{path}: expected {wrong}; the run folder is damaged, train again")
-    facts["backbone"] = {"map": "plain"} | facts["backbone"]  # the first runs knew no other
-    return facts
-
-
-def _entries(facts: dict[str, Any]) -> Iterator[tuple[str, bool]]:
-    """Yield what each entry must be, and whether it is: a run folder may come from a stranger."""
-    classes, names, thresholds = (facts[name] for name in ("classes", "prompt_names", "thresholds"))
-    yield "classes to be a list of different names", _is_list(classes, str) and 0 < len(set(classes)) == len(classes)
-    yield "prompt_names to be a name for each class", _is_list(names, str) and len(names) == len(classes)
-    numbers = _is_list(thresholds, float, int) and len(thresholds) == len(classes)
-    yield "thresholds to be a number in 0..1 for each class", numbers and all(0 <= value <= 1 for value in thresholds)
-    backbone, method = facts["backbone"], facts["method"]
-    size = backbone.get("image_size") if isinstance(backbone, dict) else None
-    texts = isinstance(backbone, dict) and all(isinstance(backbone.get(name), str) for name in ("spec", "fingerprint"))
-    yield (
-        f"backbone with spec, fingerprint and an image_size in 1..{LARGEST_SIDE}",
-        texts and type(size) is int and 0 < size <= LARGEST_SIDE,
-    )
-    maps = [name for name in get_args(MapChoice) if name != "auto"]
-    yield f"backbone with one of the maps {', '.join(maps)}", backbone.get("map", "plain") in maps
-    named = isinstance(method, dict) and isinstance(method.get("name"), str) and isinstance(method.get("options"), dict)
-    yield "method with name and options", named
-    yield "relations to be lines of text", _is_list(facts.get("relations", []), str)
-
-
-def _is_list(value: object, *kinds: type) -> bool:
-    return isinstance(value, list) and all(type(entry) in kinds for entry in value)
-
-
-def _relations(facts: dict[str, Any], folder: Path) -> Relations | None:
-    """Return the relations that the run was trained with."""
-    lines = facts.get("relations", [])  # the first runs knew none
-    if not lines:
-        return None
-    found, problems = examine_lines(lines, tuple(facts["classes"]))
-    if found is None:
-        problem = problems[0].message
-        raise RunError(f"{folder / DESCRIPTION}: relations that cannot be read ({problem}); the run folder is damaged, train again")
-    return found
-
-
-def _read_weights(path: Path) -> dict[str, Tensor]:
-    try:
-        if not path.is_file():  # nor a pipe or a device, which would never end
-            raise RunError(f"{path}: no such file; expected the weights beside {DESCRIPTION}")
-        # copies are aligned in memory: products with tensors inside the file's mapping round differently, by some 1e-6
-        tensors = {name: tensor.clone() for name, tensor in load_file(path).items()}
-    except OSError as error:
-        raise RunError(f"{path}: {error.strerror or error}; expected the weights beside {DESCRIPTION}") from error
-    except safetensors.SafetensorError as error:
-        raise RunError(f"{path}: not a whole safetensors file ({error}); the run folder is damaged, train again") from error
-    bad = next((name for name, tensor in tensors.items() if not bool(torch.isfinite(tensor).all())), None)
-    if bad is not None:
-        raise RunError(f"{path}: {bad} has values that are not finite; the run folder is damaged, train again")
-    return tensors
 
 
 def _restore(cls: type[Recognizer], backbone: Backbone, facts: dict[str, Any], tensors: dict[str, Tensor], folder: Path) -> Recognizer:
