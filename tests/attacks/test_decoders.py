@@ -7,6 +7,7 @@ import sys
 import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -205,7 +206,7 @@ def post(client, content, **form):
 def test_49_megapixels_of_16_bits_cost_a_bounded_amount():
     content = deep_png(49)
     assert len(content) < 400_000
-    for limits, says in ((ServeOptions(decoders=1, decode_s=0.05), "took more than 0.05 s"), (LIMITS, "memory")):
+    for limits, says in ((ServeOptions(decoders=1, decode_s=0.05), "took more than 0.05 s"), (replace(LIMITS, decode_s=20.0), "memory")):
         with TestClient(serve_app(MeanColour(), limits)) as client:
             post(client, png())
             start = time.monotonic()
