@@ -3,7 +3,8 @@
     python -m scripts.relations_gain --pictures 1500 --known 0.1 --out runs/relations
     python -m scripts.relations_gain --data voc2012:VOCdevkit --backbone CONFIG:WEIGHTS --out runs/relations
 
-Prints a table for docs/log.md.
+Prints a table for docs/log.md: without relations, with the labels that they settle only, and with probabilities that agree, too (the same
+run and thresholds).
 """
 
 import argparse
@@ -11,15 +12,19 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from taglens.datasets.scenes.dataset import write_scenes
 from taglens.datasets.source import DataOptions, read_data
 from taglens.labels.states import NEGATIVE, POSITIVE, UNKNOWN, PartialLabels
 from taglens.labels.table import LabelTable
+from taglens.metrics import evaluate
+from taglens.metrics.threshold import reached
 from taglens.recognizer import Recognizer
 from taglens.relations import read_relations
 from taglens.runs.config import DataConfig, RunConfig
-from taglens.runs.train import train_run
+from taglens.runs.prepare import prepare
+from taglens.runs.train import score_rows, train_run
 
 SCENES = {
     "animal": ("fish", "bird", "cat", "dog"),
@@ -67,11 +72,11 @@ def both_parts(data: str) -> LabelTable:
     )
 
 
-def broken_share(recognizer: Recognizer, data: DataConfig, relations: Path) -> float:
-    """Return the share of pairs of a test picture and a relation that the recogniser's tags break."""
-    test = read_data(data.data, "test", data.options)
-    tags = np.asarray(recognizer.predict([test.path(row) for row in range(len(test))])) >= recognizer.thresholds
-    return read_relations(relations, test.classes).broken_share(tags)
+def row(seed: int, kind: str, known: int, probabilities: NDArray[np.float32], test: LabelTable, recognizer: Recognizer, kinds: Path) -> str:
+    """Return a row of the table: the test part's numbers, and what share of pairs of a picture and a relation tags break."""
+    found = evaluate(probabilities, test.labels, recognizer.classes, recognizer.thresholds).to_json()
+    broken = read_relations(kinds, test.classes).broken_share(reached(probabilities, recognizer.thresholds))
+    return f"| {seed} | {kind} | {known:,} | {' | '.join(f'{found[name]:.1f}' for name in SHOWN)} | {broken:.2%} |"
 
 
 def main() -> None:
@@ -92,15 +97,18 @@ def main() -> None:
     data = DataConfig(data=str(file), options=DataOptions(images=table.root), backbone=asked.backbone)
     headings = ("seed", "relations", "known labels", *SHOWN, "broken by tags")
     print(f"| {' | '.join(headings)} |\n|{'---|' * len(headings)}")
+    test = prepare(data, progress=False).test
+    assert test is not None
     for seed in range(3):
         for relations in (None, kinds):
             config = RunConfig(data=data, known=asked.known, seed=seed, relations=relations)
             result = train_run(config, asked.out / "run", force=True, progress=False, say=lambda line: None)
-            found = result.evaluation.to_json()
-            numbers = " | ".join(f"{found[name]:.1f}" for name in SHOWN)
-            known = int(result.labels.labels.known.sum())
-            broken = broken_share(result.recognizer, data, kinds)
-            print(f"| {seed} | {'no' if relations is None else 'yes'} | {known:,} | {numbers} | {broken:.2%} |", flush=True)
+            recognizer, known = result.recognizer, int(result.labels.labels.known.sum())
+            parts = {"no": None} if relations is None else {"labels only": None, "yes": recognizer.relations}
+            for kind, agreed in parts.items():
+                recognizer.relate(agreed)
+                probabilities = score_rows(recognizer, test, np.arange(len(test.table)))
+                print(row(seed, kind, known, probabilities, test.table, recognizer, kinds), flush=True)
 
 
 if __name__ == "__main__":

@@ -65,11 +65,12 @@ def run(config: Evaluate) -> int:
     recognizer = Recognizer.load(config.run, device=device_name(config.device))
     table = align_classes(table, recognizer.classes)
     rows, probabilities = _predict(recognizer, table, config)
-    evaluation = evaluate(probabilities, table.labels.rows(rows), recognizer.classes, recognizer.thresholds)
+    labels = table.labels.rows(rows)
+    evaluation = evaluate(probabilities, labels, recognizer.classes, recognizer.thresholds)
     papers = reported(config.data)
     found = evaluation.to_json() | _named(evaluation, papers)
     if recognizer.relations is not None:
-        found["relations"] = _related(recognizer, recognizer.relations, table.labels.rows(rows), probabilities)
+        found["relations"] = _related(recognizer, recognizer.relations, labels, probabilities)
     if written is not None:
         write_json(written, found, force=config.force)
     print_classes(found["per_class"])
@@ -98,7 +99,7 @@ def _related(recognizer: "Recognizer", relations: "Relations", labels: "PartialL
     from taglens.relations import close
 
     closure = close(labels, relations)
-    mean = evaluate(probabilities, closure.labels, recognizer.classes, recognizer.thresholds).mAP
+    mean = evaluate(probabilities, closure.labels, recognizer.classes).mAP
     return {
         "number": len(relations.all),
         "broken_by_tags": relations.broken_share(reached(probabilities, recognizer.thresholds)),

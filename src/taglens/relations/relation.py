@@ -79,12 +79,6 @@ class Relations:
         links = ((members_of(one)[0], other) for one in self.all for other in members_of(one)[1:])
         return linked(len(self.classes), links)
 
-    def written(self, relation: Relation) -> str:
-        """Return ``relation`` as the file has it, without the quotes of names with signs."""
-        if isinstance(relation, Implication):
-            return f"{self.classes[relation.lower]} > {self.classes[relation.upper]}"
-        return f"{' | '.join(self.classes[place] for place in relation.members)} {relation.bound} 1"
-
     def broken(self, labels: PartialLabels) -> NDArray[np.int64]:
         """Return in how many pictures the known cells of each of ``all`` break it by themselves, (relation,)."""
         present, absent = labels.positive, labels.negative

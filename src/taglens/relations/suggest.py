@@ -65,8 +65,9 @@ def suggestion_lines(table: LabelTable, said: Relations) -> list[str]:
     labels = PartialLabels(np.where(table.of_kind("given", "reviewed"), table.labels.values, np.int8(UNKNOWN)))
     if not labels.negative.any():
         return ["# no relation can be suggested: no absent label is known, so nothing says which classes a picture does not show"]
-    found = [f"{written_line(one.relation, table.classes)}  # {_words(one, table.classes)}" for one in suggest(labels, said)]
-    found += [f"# {table.classes[one]} and {table.classes[other]} come together: one tag?" for one, other in same_tags(labels)]
+    support = Support.of(labels)
+    found = [f"{written_line(one.relation, table.classes)}  # {_words(one, table.classes)}" for one in support.suggestions(said)]
+    found += [f"# {table.classes[one]} and {table.classes[other]} come together: one tag?" for one, other in support.same_tags()]
     fewest = math.ceil(math.log(BOUND_ERROR) / math.log(HOLDS))
     return found or [f"# no relation is supported: one needs {fewest} pictures that show a class and whose label of the other is known"]
 
@@ -78,29 +79,40 @@ def _words(one: Suggestion, classes: tuple[str, ...]) -> str:
     return f"of {one.pictures:,} pairs of known labels with one present, {one.exceptions:,} have both"
 
 
-def suggest(labels: PartialLabels, said: Relations) -> list[Suggestion]:
-    """Return what ``labels`` (image, label) support beyond what ``said`` says, implications first, most pictures first.
+@dataclass(frozen=True, eq=False)
+class Support:
+    """What labels (image, label) support, counted once."""
 
-    What other suggestions imply is left out: of terrier > dog > animal there is no terrier > animal.
-    """
-    counts = _count(labels)
-    size = labels.shape[1]
-    settled = close(PartialLabels(np.where(np.eye(size, dtype=bool), np.int8(1), np.int8(UNKNOWN))), said).labels.values
-    implies = _supported(counts.without, counts.together, counts.neither, counts.elsewhere) & (settled == UNKNOWN)
-    excludes = _supported(counts.together, counts.without, counts.elsewhere, counts.neither) & (settled == UNKNOWN)
-    implies &= ~implies.T  # classes that imply each other are one tag, which no relation can say
-    excludes &= excludes.T & ~implies & ~implies.T
-    found = [_implication(counts, *pair) for pair in np.argwhere(implies & ~_through(implies, implies)).tolist()]
-    inherited = _through(implies | ((settled == 1) & ~np.eye(size, dtype=bool)), excludes | (settled == 0))
-    found += [_group(counts, members) for members in _cliques(excludes & ~(inherited | inherited.T))]
-    return sorted(found, key=lambda one: (isinstance(one.relation, Group), -one.pictures))
+    counts: _Counts
+    implies: NDArray[np.bool_]
+    """(label a, label b): a > b holds as far as the labels say."""
+    excludes: NDArray[np.bool_]
+    """The same of a | b <= 1, of pictures that show a."""
 
+    @classmethod
+    def of(cls, labels: PartialLabels) -> "Support":
+        """Count."""
+        counts = _count(labels)
+        implies = _supported(counts.without, counts.together, counts.neither, counts.elsewhere)
+        return cls(counts, implies, _supported(counts.together, counts.without, counts.elsewhere, counts.neither))
 
-def same_tags(labels: PartialLabels) -> list[tuple[int, int]]:
-    """Return pairs of classes that imply each other as far as ``labels`` say: perhaps one tag under two names."""
-    counts = _count(labels)
-    implies = _supported(counts.without, counts.together, counts.neither, counts.elsewhere)
-    return [(one, other) for one, other in np.argwhere(implies & implies.T).tolist() if one < other]
+    def suggestions(self, said: Relations) -> list[Suggestion]:
+        """Return what is supported beyond what ``said`` says, implications first, most pictures first.
+
+        What other suggestions imply is left out: of terrier > dog > animal there is no terrier > animal.
+        """
+        itself = np.eye(len(said.classes), dtype=bool)
+        settled = close(PartialLabels(np.where(itself, np.int8(1), np.int8(UNKNOWN))), said).labels.values
+        implies = self.implies & ~self.implies.T & (settled == UNKNOWN)  # those that imply each other: no relation can say it
+        excludes = self.excludes & self.excludes.T & (settled == UNKNOWN) & ~implies & ~implies.T
+        found = [_implication(self.counts, *pair) for pair in np.argwhere(implies & ~_through(implies, implies)).tolist()]
+        inherited = _through(implies | ((settled == 1) & ~itself), excludes | (settled == 0))
+        found += [_group(self.counts, members) for members in _cliques(excludes & ~(inherited | inherited.T))]
+        return sorted(found, key=lambda one: (isinstance(one.relation, Group), -one.pictures))
+
+    def same_tags(self) -> list[tuple[int, int]]:
+        """Return pairs of classes that imply each other: perhaps one tag under two names."""
+        return [(one, other) for one, other in np.argwhere(self.implies & self.implies.T).tolist() if one < other]
 
 
 def _count(labels: PartialLabels) -> _Counts:

@@ -143,7 +143,7 @@ def fit_prepared(
     start = time.perf_counter()
     backbone = prepared.backbone
     recognizer = Recognizer.create(backbone, config.method, method, masked.classes, prepared.prompt_names, seed=config.training.seed)
-    filled = masked.of_kind("predicted")
+    filled, relations = masked.of_kind("predicted"), run_relations(config, masked.classes)
     if config.for_precision is not None and not isinstance(recognizer.method, ExactHead):
         held_out = hold_out(without(masked.labels, filled), config.training.holdout, config.training.seed)[1]
         require_held_out(masked.labels.rows(held_out), config.for_precision)
@@ -162,7 +162,6 @@ def fit_prepared(
         implied=masked.of_kind("implied"),
     )
     recognizer.refresh()
-    relations = run_relations(config, masked.classes)
     recognizer.relate(relations)
     if relations is not None and found.probabilities is not None:
         found = replace(found, probabilities=recognizer.agreeing(found.probabilities))

@@ -10,7 +10,8 @@ from taglens.labels.origins import GIVEN, Origin
 from taglens.labels.states import PartialLabels
 from taglens.labels.table import LabelTable
 from taglens.relations import Group, Implication, Relations, read_relations
-from taglens.relations.suggest import _by_chance, same_tags, suggest, suggestion_lines
+from taglens.relations.file import written_line
+from taglens.relations.suggest import Suggestion, Support, _by_chance, suggestion_lines
 
 CLASSES = ("terrier", "dog", "animal", "cat")
 RNG = np.random.default_rng(0)
@@ -24,9 +25,13 @@ def truth(pictures: int = 800) -> np.ndarray:
     return np.stack([terrier, dog, animal, cat], 1).astype(np.int8)
 
 
+def suggest(labels: PartialLabels, relations: Relations) -> list[Suggestion]:
+    return Support.of(labels).suggestions(relations)
+
+
 def said(values: np.ndarray, relations: Relations | None = None) -> set[str]:
     known = relations or Relations(CLASSES)
-    return {known.written(one.relation) for one in suggest(PartialLabels(values), known)}
+    return {written_line(one.relation, CLASSES) for one in suggest(PartialLabels(values), known)}
 
 
 def test_what_others_imply_is_left_out() -> None:
@@ -91,7 +96,7 @@ def test_two_names_of_one_tag_are_asked_about() -> None:
     one = (RNG.random(500) < 0.4).astype(np.int8)
     labels = PartialLabels(np.stack([one, one], 1))
     assert suggest(labels, Relations(("photo", "picture"))) == []
-    assert same_tags(labels) == [(0, 1)]
+    assert Support.of(labels).same_tags() == [(0, 1)]
 
 
 def test_unknown_labels_and_what_followed_or_was_filled_speak_for_nothing() -> None:
